@@ -1,0 +1,177 @@
+"""The protocols and the small frozen values that rooms share.
+
+A section of an experiment file names a folder, `use` names a file in it, and the other keys are the
+arguments of the one class which that file exports: a subclass of `Arguments`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+__all__ = [
+    "Arguments", "Assignment", "Dataset", "Federation", "InputError", "Merge", "Mixing", "Part", "Report",
+    "Score", "Shard", "SwarmsimError", "Traffic",
+]  # fmt: skip
+
+
+class SwarmsimError(Exception):
+    """Anything swarmsim ends a run with on purpose; the message is shown without a traceback (exit 1)."""
+
+    exit_code = 1
+
+
+class InputError(SwarmsimError):
+    """Something a user wrote cannot be used: says what was given, what is allowed and the way out (exit 2)."""
+
+    exit_code = 2
+
+
+class Arguments(BaseModel):
+    """What can be written beside `use:`: typed, bounded, with defaults; frozen once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+
+# ---------------------------------------------------------------------------------------------- data
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a source loads: examples, not yet divided among institutions.
+
+    features [N, ...] float32 (NaN where missing), targets [N] int64 (classification) or float [N, k],
+    classes: names of the classes, () for regression, columns: one value per example, for partitions
+    (a hospital, a scanner, a patient), external: examples of an institution that never trains.
+    """
+
+    features: np.ndarray
+    targets: np.ndarray
+    classes: tuple[str, ...] = ()
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
+    feature_names: tuple[str, ...] = ()
+    external: Dataset | None = None
+    objective: bool = False  # the examples define the objective itself: train, validation and test are the same
+    notes: tuple[str, ...] = ()  # what the loader did to the data, in words, for `swarmsim check`
+
+
+class Assignment(NamedTuple):
+    """Which examples each institution holds, in institution order."""
+
+    names: tuple[str, ...]
+    indices: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Examples ready for a model: x [m, ...] float, y [m] int64 or [m, k] float."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One institution's examples."""
+
+    name: str
+    train: Part
+    validation: Part
+    test: Part
+
+
+@dataclass(frozen=True)
+class Federation:
+    """All institutions with their shards: what every method of an experiment shares."""
+
+    shards: tuple[Shard, ...]
+    classes: tuple[str, ...] = ()
+    external: Part | None = None
+    indices: Mapping[str, np.ndarray] = field(default_factory=dict)  # "institution/part" -> rows of the data set
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(shard.name for shard in self.shards)
+
+
+# ------------------------------------------------------------------------------------------ topology
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """A mixing matrix W [n, n] by rows: institution i merges x_i <- sum_j W_ij x_j.
+
+    Compressed sparse rows, columns ascending: row i is `columns[starts[i]:starts[i+1]]` with the weights
+    `weights[starts[i]:starts[i+1]]`; the diagonal is always present, even where it is 0.
+    """
+
+    n: int
+    starts: np.ndarray
+    columns: np.ndarray
+    weights: np.ndarray
+
+    def row(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Neighbours of i (itself among them, ascending) and their weights."""
+        here = slice(self.starts[i], self.starts[i + 1])
+        return self.columns[here], self.weights[here]
+
+    def dense(self) -> np.ndarray:
+        """W as a float64 matrix [n, n]."""
+        full = np.zeros((self.n, self.n))
+        full[np.repeat(np.arange(self.n), np.diff(self.starts)), self.columns] = self.weights
+        return full
+
+
+# ----------------------------------------------------------------------------------- what a run says
+
+
+class Score(NamedTuple):
+    """One line of metrics.csv beside round and seconds; `institution` and `model` may be `all`."""
+
+    split: str
+    institution: str
+    model: str
+    metric: str
+    value: float
+
+
+class Traffic(NamedTuple):
+    """One line of ledger.csv."""
+
+    round: int
+    src: str
+    dst: str
+    kind: str
+    messages: int
+    bytes: int
+
+
+class Merge(NamedTuple):
+    """One line of merges.csv: who was in a merge, and who was not."""
+
+    round: int
+    merge: int
+    leader: str
+    contributors: tuple[str, ...]
+    left_out: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the loop yields when a round is over (round 0: before any training)."""
+
+    round: int
+    scores: tuple[Score, ...] = ()
+    traffic: tuple[Traffic, ...] = ()
+    merges: tuple[Merge, ...] = ()
+    seconds: float | None = None  # simulated
+    wall: Mapping[str, float] = field(default_factory=dict)  # where the wall time went: train, evaluate, ...
