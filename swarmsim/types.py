@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "Arguments", "Assignment", "Dataset", "Federation", "InputError", "Merge", "Mixing", "Part", "Report",
-    "Score", "Shard", "SwarmsimError", "Traffic",
+    "Score", "Shard", "SwarmsimError", "Tick", "Traffic",
 ]  # fmt: skip
 
 
@@ -175,3 +175,11 @@ class Report:
     merges: tuple[Merge, ...] = ()
     seconds: float | None = None  # simulated
     wall: Mapping[str, float] = field(default_factory=dict)  # where the wall time went: train, evaluate, ...
+
+
+@dataclass(frozen=True)
+class Tick:
+    """What the schedule says of one round: its number, from 0, and who merges with whom."""
+
+    t: int
+    mixing: Mixing | None = None

@@ -1,0 +1,71 @@
+"""Federated averaging."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from swarmsim.local.sharing import Averaging, exchange, shares
+from swarmsim.network.located import Located
+from swarmsim.types import Tick
+
+__all__ = ["Fedavg"]
+
+
+@dataclass(frozen=True)
+class State:
+    server_weights: Located  # the global model
+    members: Located  # what institutions keep: their optimiser, and BatchNorm's statistics if those stay local
+
+
+class Fedavg(Averaging):
+    """Federated averaging: the server sends the model out, institutions train, the server averages.
+
+    x_i <- train_i(x);  x <- sum_i p_i x_i, with p_i = N_i / N (`weights: samples`) or 1 / n (`equal`).
+    One full-batch step is gradient descent on the pooled data; n = 1 is local training. A round moves 2 n d
+    parameters.
+
+    Reference: McMahan et al., Communication-efficient learning of deep networks from decentralized data, AISTATS 2017.
+    """
+
+    packs: ClassVar[bool] = True
+
+    weights: Literal["samples", "equal"] = Field("samples", description="what an institution's model counts for")
+    optimizer_state: Literal["reset", "keep"] = Field("reset", description="an institution's optimiser at a new round")
+
+    def servers(self, n: int) -> int:
+        return 1
+
+    def start(self, world) -> State:
+        server = world.server.each(lambda s: world.learner.start()["weights"])
+        return State(server, world.institutions.each(lambda i: world.learner.start()))
+
+    def round(self, state: State, tick: Tick, world) -> State:
+        learner, institutions = world.learner, world.institutions
+
+        def average(values: Located, kind: str) -> Located:
+            p = shares(self.weights, world.sizes)
+            return world.net.average(values, p, institutions, world.server, 0, kind)
+
+        def begin(member: dict, weights: dict) -> dict:
+            fresh = self.optimizer_state == "reset"
+            return {
+                "weights": weights,
+                "optimizer": learner.rule.start(weights["params"]) if fresh else member["optimizer"],
+            }
+
+        members = institutions.map(begin, state.members, self.models(state, world))
+        members = world.train(members, tick)
+        kinds = self.shared(learner.network)
+        return State(exchange(average, members["weights"], state.server_weights, world.server, kinds), members)
+
+    def models(self, state: State, world) -> Located:
+        """The global model as it arrives at each institution."""
+
+        def send_out(values: Located, kind: str) -> Located:
+            return world.net.broadcast(values, world.server, 0, world.institutions, kind)
+
+        kinds = self.shared(world.learner.network)
+        return exchange(send_out, state.server_weights, state.members["weights"], world.institutions, kinds)

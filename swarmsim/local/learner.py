@@ -1,0 +1,74 @@
+"""One institution trains alone: several steps of an optimiser over its own batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from swarmsim.lazy import torch
+from swarmsim.local.batches import plan
+from swarmsim.local.optimizer import AdamW, Sgd
+from swarmsim.local.passes import gradient
+from swarmsim.local.training import Training
+from swarmsim.rng import stream
+from swarmsim.rows import Network, Segment
+
+__all__ = ["Learner", "take"]
+
+Member = dict[str, Any]  # {"weights": Weights, "optimizer": State}
+Examples = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Learner:
+    """The model, the task's loss and the training arguments, bound together for one run.
+
+    `rates` holds the learning rate of each round, `seed` is the run's.
+    """
+
+    network: Network
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    training: Training
+    rule: Sgd | AdamW
+    rates: Sequence[float]
+    seed: int
+
+    def start(self, segment: Segment | None = None) -> Member:
+        """Initial weights of the model (or of a part of it), and an optimiser that has not stepped."""
+        weights = (segment or self.network).initial()
+        return {"weights": weights, "optimizer": self.rule.start(weights["params"])}
+
+    def batches(self, institution: int, size: int, t: int) -> list[torch.Tensor]:
+        """The batches (indices into the shard) that an institution takes in round t."""
+        rng, training = stream(self.seed, "batches", t, institution), self.training
+        drawn = plan(size, training.batch, training.local_steps, training.local_epochs, rng)
+        return [torch.from_numpy(index) for index in drawn]
+
+    def address(self, institution: int, t: int) -> tuple | None:
+        """Where the random numbers of an institution's round come from; None for a model that draws none."""
+        return (self.seed, "dropout", t, institution) if self.network.stochastic else None
+
+    def train(self, member: Member, examples: Examples, batches: list[torch.Tensor], address: tuple | None, t: int):
+        """The member after one optimiser step for each batch, and the mean training loss [1] (None if no batch).
+
+        x_{k+1} = step(x_k, grad loss(x_k; batch_k)); batches weigh by their size in the reported loss.
+        """
+        weights, state, losses, sizes = member["weights"], member["optimizer"], [], []
+        for step, index in enumerate(batches):
+            x, y = take(examples[0], index), take(examples[1], index)
+            seed = (*address, step) if address else None
+            grad, value, weights = gradient(self.network, self.loss, weights, x, y, seed)
+            params, state = self.rule.step(weights["params"], grad, state, self.rates[t])
+            weights = {**weights, "params": params}
+            losses.append(value)
+            sizes.append(index.shape[-1])
+        loss = sum(size * value for size, value in zip(sizes, losses, strict=True)) / sum(sizes) if sizes else None
+        return {"weights": weights, "optimizer": state}, loss
+
+
+def take(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Rows of one institution's values [N, ...] by index [B], or of m packed ones' [m, N, ...] by index [m, B]."""
+    if index.dim() == 1:
+        return values[index]
+    return values[torch.arange(len(index)).unsqueeze(1), index]

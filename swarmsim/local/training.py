@@ -1,0 +1,65 @@
+"""The arguments that every method which trains shares."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from swarmsim.lazy import torch
+from swarmsim.local.optimizer import AdamW, Sgd
+from swarmsim.types import Arguments
+
+__all__ = ["LearningRate", "Training"]
+
+
+class LearningRate(Arguments):
+    """How the learning rate changes from round to round; torch's schedulers compute it."""
+
+    use: Literal["constant", "step", "exponential", "cosine"] = Field("constant", description="which of torch's")
+    every: int = Field(10, ge=1, description="step: rounds between two drops")
+    factor: float = Field(0.1, gt=0, le=1, description="step, exponential: multiplied at each drop or round")
+    floor: float = Field(0.0, ge=0, description="cosine: the learning rate of the last round")
+
+    def rates(self, lr: float, rounds: int) -> list[float]:
+        """The learning rate of each round."""
+        schedulers, optimizer = torch.optim.lr_scheduler, torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
+        scheduler = {
+            "constant": lambda: schedulers.ConstantLR(optimizer, 1.0),
+            "step": lambda: schedulers.StepLR(optimizer, self.every, self.factor),
+            "exponential": lambda: schedulers.ExponentialLR(optimizer, self.factor),
+            "cosine": lambda: schedulers.CosineAnnealingLR(optimizer, max(1, rounds - 1), self.floor),
+        }[self.use]()
+        rates = []
+        for _ in range(rounds):
+            rates.append(float(optimizer.param_groups[0]["lr"]))
+            optimizer.step()
+            scheduler.step()
+        return rates
+
+
+class Training(Arguments):
+    """What one institution does between two exchanges: so many steps of an optimiser over its own examples."""
+
+    lr: float = Field(gt=0, description="learning rate")
+    batch: int | None = Field(None, ge=1, description="examples a step; absent: the whole shard")
+    local_steps: int | None = Field(None, ge=1, description="steps a round; not with local_epochs")
+    local_epochs: int | None = Field(None, ge=1, description="epochs a round; default 1 if local_steps is absent")
+    optimizer: Literal["sgd", "adamw"] = Field("sgd", description="torch's SGD or AdamW")
+    momentum: float = Field(0.0, ge=0, lt=1, description="heavy ball, sgd only")
+    weight_decay: float = Field(0.0, ge=0, description="coupled in sgd, decoupled in adamw")
+    lr_schedule: LearningRate = Field(LearningRate(), description="{use: constant | step | exponential | cosine, ...}")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.local_steps is not None and self.local_epochs is not None:
+            raise ValueError("local_steps and local_epochs exclude each other: give one of them")
+        if self.optimizer == "adamw" and self.momentum:
+            raise ValueError("momentum belongs to sgd: adamw has its own; leave one of them out")
+        return self
+
+    def rule(self) -> Sgd | AdamW:
+        """The optimiser as a pure function of rows."""
+        if self.optimizer == "adamw":
+            return AdamW(self.weight_decay)
+        return Sgd(self.momentum, self.weight_decay)

@@ -1,0 +1,84 @@
+"""Located values: what each member of a group holds, as far as this host holds it.
+
+A method is one program over located values. Every host runs the whole program and carries out the part of it
+that happens at its own members; a value that lives elsewhere is simply absent here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from swarmsim.trees import signature, stack, unstack
+
+__all__ = ["Group", "Located"]
+
+Block = tuple[tuple[int, ...], Any]  # members, and one tree with their values stacked along the first axis
+
+
+class Located:
+    """One tree a member: `values[i]`, and stacked for members whose trees have the same shapes."""
+
+    def __init__(self, values: dict[int, Any] | None = None, blocks: list[Block] | None = None) -> None:
+        self._values, self._blocks = values, blocks
+
+    @property
+    def values(self) -> dict[int, Any]:
+        """Member -> tree, members ascending."""
+        if self._values is None:
+            pairs = [pair for members, tree in self._blocks for pair in zip(members, unstack(tree, len(members)))]
+            self._values = dict(sorted(pairs, key=lambda pair: pair[0]))
+        return self._values
+
+    @property
+    def blocks(self) -> list[Block]:
+        """The same values packed: members with equal shapes share one tree."""
+        if self._blocks is None:
+            alike: dict[str, list[int]] = {}
+            for member, tree in self._values.items():
+                alike.setdefault(signature(tree), []).append(member)
+            self._blocks = [(tuple(who), stack([self._values[i] for i in who])) for who in alike.values()]
+        return self._blocks
+
+    def __getitem__(self, key: Any) -> Located:
+        """The component `key` of every member's tree (an item of a tuple, a field of a dict)."""
+        if self._values is None:
+            return Located(blocks=[(members, tree[key]) for members, tree in self._blocks])
+        return Located({member: tree[key] for member, tree in self._values.items()})
+
+    def __or__(self, newer: Located) -> Located:
+        """These values, replaced by `newer` ones where a member has them."""
+        return Located(dict(sorted((self.values | newer.values).items())))
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+class Group:
+    """Some participants of one kind (institutions, or copies of the server), of whom `here` live on this host."""
+
+    def __init__(self, kind: str, names: tuple[str, ...], here: Iterable[int], apply: Callable) -> None:
+        self.kind, self.names, self.here, self._apply = kind, names, tuple(here), apply
+        self.members = tuple(range(len(names)))
+
+    def only(self, members: Iterable[int]) -> Group:
+        """The sub-group of these members."""
+        chosen = tuple(members)
+        group = Group(self.kind, self.names, (i for i in chosen if i in self.here), self._apply)
+        group.members = chosen
+        return group
+
+    def map(self, f: Callable, *values: Located) -> Located:
+        """f acts on ONE member's trees; nothing moves.
+
+        f must be made of tensor operations on the last axis (rows [..., d]): packed runtimes give it the rows of
+        many institutions at once, with a leading axis.
+        """
+        return self._apply(f, self.here, values)
+
+    def each(self, f: Callable, *values: Located) -> Located:
+        """f(i, ...) is any Python function of a member's index and trees; it is never packed."""
+        return Located({i: f(i, *(value.values[i] for value in values)) for i in self.here})

@@ -1,0 +1,117 @@
+"""The net: the only way from one participant to another.
+
+Every host runs the same program, so a message needs no address beyond its two ends: what one host sends to
+another, the other receives in the order of the program. A message between members of one host is passed by
+reference (values are never written to in place), and is counted all the same.
+
+Summation runs in institution order, never in the order of arrival, so that any number of hosts gives the same
+bits; products and sums are separate operations, so that no fused rounding depends on how values lie in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from swarmsim.lazy import torch
+from swarmsim.network.ledger import Ledger
+from swarmsim.network.located import Group, Located
+from swarmsim.trees import flatten, nbytes, unflatten
+from swarmsim.types import Mixing
+
+__all__ = ["Net", "Place", "Transport", "weighted_sum"]
+
+Place = Callable[[str, int], int]  # (kind of group, member) -> host
+
+
+class Transport(Protocol):
+    """Carries trees between hosts, in order for each pair of hosts; sending never waits for the receiver."""
+
+    def send(self, host: int, tree: Any) -> None: ...
+
+    def receive(self, host: int) -> Any: ...
+
+
+class Net:
+    """The verbs. `me` is this host, `place` says which host a member lives on; without a ledger nothing is counted."""
+
+    def __init__(self, me: int, place: Place, transport: Transport, ledger: Ledger | None) -> None:
+        self._me, self._place, self._transport, self._ledger = me, place, transport, ledger
+
+    def uncounted(self) -> Net:
+        """The experimenter's view: the same verbs for looking at a run, which is not communication."""
+        return Net(self._me, self._place, self._transport, None)
+
+    def send(self, values: Located, src: Group, dst: Group, kind: str, route: Mapping[int, int] | None = None):
+        """Each source member's tree to one destination member: `route[i]`, by default the member i itself.
+
+        Returns the trees at their destinations, keyed by the destination; a route must not join two sources.
+        """
+        route = {i: i for i in src.members} if route is None else route
+        if len(set(route.values())) != len(route):
+            raise ValueError(f"net.send: two sources share a destination in {dict(route)}; use net.gather")
+        arrived = self._carry(values, [(src, i, dst, j) for i, j in route.items()], kind)
+        return Located({j: tree for (_, j), tree in sorted(arrived.items(), key=lambda item: item[0][1])})
+
+    def gather(self, values: Located, src: Group, dst: Group, at: int, kind: str) -> Located:
+        """Every source member's tree at one destination member: {at: [tree, ...]} in member order."""
+        arrived = self._carry(values, [(src, i, dst, at) for i in src.members], kind)
+        return Located({at: [arrived[i, at] for i in src.members]} if at in dst.here else {})
+
+    def broadcast(self, values: Located, src: Group, at: int, dst: Group, kind: str) -> Located:
+        """One source member's tree at every destination member."""
+        arrived = self._carry(values, [(src, at, dst, j) for j in dst.members], kind)
+        return Located({j: arrived[at, j] for j in dst.here})
+
+    def average(self, values: Located, shares: Sequence[float], src: Group, dst: Group, at: int, kind: str) -> Located:
+        """A weighted mean at one member: sum_i shares_i x_i, one share a source member, in member order."""
+        return Located({j: weighted_sum(shares, rows) for j, rows in self.gather(values, src, dst, at, kind).values.items()})
+
+    def mix(self, values: Located, mixing: Mixing, group: Group, kind: str) -> Located:
+        """x_i <- sum_j W_ij x_j, each neighbour's row crossing its edge."""
+        rows = {i: mixing.row(i) for i in group.members}
+        pairs = [(group, int(j), group, i) for i, (columns, _) in rows.items() for j in columns]
+        arrived = self._carry(values, pairs, kind)
+        return Located({i: weighted_sum(rows[i][1].tolist(), [arrived[int(j), i] for j in rows[i][0]]) for i in group.here})
+
+    def _carry(self, values: Located, pairs: list[tuple[Group, int, Group, int]], kind: str) -> dict:
+        """Bring trees from source to destination members: {(source, destination): tree} for destinations here.
+
+        A tree that several members of one host want crosses to that host once; the ledger counts each message.
+        """
+        outgoing: dict[int, dict[int, Any]] = {}
+        incoming: dict[int, dict[int, None]] = {}
+        for src, i, dst, j in pairs:
+            sender, receiver = self._place(src.kind, i), self._place(dst.kind, j)
+            if sender == self._me:
+                self._count(src, i, dst, j, values.values[i], kind)
+                if receiver != self._me:
+                    outgoing.setdefault(receiver, {})[i] = values.values[i]
+            elif receiver == self._me:
+                incoming.setdefault(sender, {})[i] = None
+        for host in sorted(outgoing):
+            self._transport.send(host, list(outgoing[host].values()))
+        held = dict(values.values)
+        for host in sorted(incoming):
+            held.update(zip(incoming[host], self._transport.receive(host), strict=True))
+        return {(i, j): held[i] for _, i, dst, j in pairs if self._place(dst.kind, j) == self._me}
+
+    def _count(self, src: Group, i: int, dst: Group, j: int, tree: Any, kind: str) -> None:
+        if self._ledger is not None and (src.kind, i) != (dst.kind, j) and (size := nbytes(tree)):
+            self._ledger.count(src.names[i], dst.names[j], kind, size)
+
+
+def weighted_sum(shares: Sequence[float], trees: Sequence[Any]) -> Any:
+    """sum_k shares_k tree_k, tensor by tensor, in the order given; integer tensors take the first tree's."""
+    structure, first = flatten(trees[0])
+    columns = zip(*(flatten(tree)[1] for tree in trees), strict=True)
+    return unflatten(structure, [_sum(shares, column) for column in columns]) if first else trees[0]
+
+
+def _sum(shares: Sequence[float], tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    if not tensors[0].is_floating_point():
+        return tensors[0]
+    total = tensors[0] * shares[0]
+    for share, tensor in zip(shares[1:], tensors[1:], strict=True):
+        total += tensor * share
+    return total

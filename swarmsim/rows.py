@@ -1,0 +1,155 @@
+"""Models as rows: the parameters of a chain of stages, laid out in one flat vector.
+
+A model is an ordered list of named stages. Its parameters are one row `[d]`, stage after stage, so that a
+part of the model (a bottom, a trunk, a head) is a slice of the row, and composing parts is concatenation.
+Rows may carry a leading axis of institutions `[m, d]`; then everything is computed for all m at once.
+
+Shapes: d parameters, b float buffers, c integer counters (BatchNorm's number of batches); m institutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from swarmsim.lazy import torch
+from swarmsim.rng import seed_for
+from swarmsim.types import InputError
+
+__all__ = ["Network", "Segment", "Slot", "build", "resolve_cut"]
+
+Weights = dict[str, Any]  # {"params": [d], "buffers": [b], "counters": [c]}
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one named tensor lives in its row."""
+
+    name: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def size(self) -> int:
+        size = 1
+        for side in self.shape:
+            size *= side
+        return size
+
+
+class _Tensors:
+    """One kind of tensor (parameters, float buffers, counters) of a few stages, as a row."""
+
+    def __init__(self, stages: list[tuple[str, torch.nn.Module]], table: str, wanted: Callable) -> None:
+        self.owners, self.slots, offset = [], [], 0
+        for stage, module in stages:
+            for prefix, owner in module.named_modules():
+                for key, tensor in getattr(owner, table).items():
+                    if tensor is None or not wanted(tensor):
+                        continue
+                    name = ".".join(part for part in (stage, prefix, key) if part)
+                    self.owners.append((getattr(owner, table), key))
+                    self.slots.append(Slot(name, tuple(tensor.shape), offset))
+                    offset += self.slots[-1].size
+        self.size = offset
+        self._sizes = [slot.size for slot in self.slots]
+        self._shapes = [slot.shape for slot in self.slots]
+        first = [table[key].detach().reshape(-1) for table, key in self.owners]
+        self.initial = torch.cat(first).clone() if first else torch.zeros(0)
+
+    def bind(self, row: torch.Tensor) -> None:
+        """Let the modules compute with views of `row` [size]: gradients flow back, statistics move in place."""
+        if not self.size:
+            return
+        for (table, key), piece, shape in zip(self.owners, row.split(self._sizes), self._shapes, strict=True):
+            table[key] = piece.view(shape)
+
+
+class Segment:
+    """A run of consecutive stages with its rows: a whole model, a bottom, a trunk or a head."""
+
+    def __init__(self, stages: list[tuple[str, torch.nn.Module]], first: int) -> None:
+        self.stages, self.first = stages, first
+        self.params = _Tensors(stages, "_parameters", lambda tensor: True)
+        self.buffers = _Tensors(stages, "_buffers", torch.is_floating_point)
+        self.counters = _Tensors(stages, "_buffers", lambda tensor: not torch.is_floating_point(tensor))
+        self.draws = [_draws_numbers(module) for _, module in stages]
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether a forward pass in training mode draws random numbers (dropout)."""
+        return any(self.draws)
+
+    def initial(self) -> Weights:
+        """The weights the stages were built with."""
+        kinds = ("params", "buffers", "counters")
+        return {kind: getattr(self, kind).initial.clone() for kind in kinds}
+
+    def forward(self, weights: Weights, x: torch.Tensor, train: bool, seed: tuple | None = None) -> tuple:
+        """(output, weights after the pass) of one institution: x [B, ...] -> [B, ...].
+
+        In training mode BatchNorm's statistics move; the given weights are never written to. `seed` addresses
+        the numbers that dropout draws: each stage has its own stream, so a cut anywhere draws the same ones.
+        """
+        self.params.bind(weights["params"])
+        after = weights
+        if train and self.buffers.size:
+            moving = {kind: weights[kind].clone() for kind in ("buffers", "counters")}
+            after = {"params": weights["params"], **moving}
+        self.buffers.bind(after["buffers"])
+        self.counters.bind(after["counters"])
+        for place, (_, module) in enumerate(self.stages):
+            module.train(train)
+            if train and self.draws[place]:
+                torch.manual_seed(seed_for(*seed, self.first + place))
+            x = module(x)
+        return x, after
+
+
+class Network(Segment):
+    """A whole model; `segment(a, b)` is its stages a..b-1, sharing nothing with it but their initial values."""
+
+    def __init__(self, stages: list[tuple[str, torch.nn.Module]]) -> None:
+        super().__init__(stages, 0)
+        self.names = tuple(name for name, _ in stages)
+
+    def segment(self, first: int, last: int) -> Segment:
+        return Segment(self.stages[first:last], first)
+
+    def layout(self) -> list[dict]:
+        """Names, shapes and offsets of the whole row, for layout.json."""
+        rows = (("params", self.params), ("buffers", self.buffers), ("counters", self.counters))
+        return [
+            {"row": kind, "name": slot.name, "shape": list(slot.shape), "offset": slot.offset}
+            for kind, tensors in rows
+            for slot in tensors.slots
+        ]
+
+    def tensor_at(self, position: int) -> str:
+        """The name of the parameter tensor that holds `position` of the row."""
+        return next(slot.name for slot in reversed(self.params.slots) if slot.offset <= position)
+
+
+def build(stages: Callable[[], list], seed: int, dtype: torch.dtype, device: str = "cpu") -> Network:
+    """The network of a model's stages, initialised from the run's seed alone and whole, before any cut."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_for(seed, "init"))
+        named = stages()
+    return Network([(name, module.to(device, dtype)) for name, module in named])
+
+
+def resolve_cut(cut: int | str, names: tuple[str, ...]) -> int:
+    """How many stages lie before a cut that is given as a count or as the first stage behind it."""
+    if isinstance(cut, str):
+        if cut not in names[1:]:
+            raise InputError(f"cut: no stage {cut!r} to cut before; stages: {', '.join(names)} (not the first)")
+        return names.index(cut)
+    if not 0 < cut < len(names):
+        raise InputError(f"cut: {cut} leaves a part empty; allowed: 1 to {len(names) - 1} of {', '.join(names)}")
+    return cut
+
+
+def _draws_numbers(module: torch.nn.Module) -> bool:
+    dropouts = torch.nn.modules.dropout._DropoutNd
+    return any(isinstance(part, dropouts) and part.p > 0 for part in module.modules())

@@ -1,0 +1,108 @@
+"""What the driver asks of a runtime, whatever carries the hosts; and the inline runtime, one host in this process."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol, Self
+
+from swarmsim.rows import Weights
+from swarmsim.runtime.host import Diverged, Host, Outcome, Predictions
+from swarmsim.runtime.world import Job
+from swarmsim.types import Merge, Traffic
+
+__all__ = ["Inline", "Round", "Runtime", "joined"]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round as all hosts together saw it; losses in the order of the participants."""
+
+    round: int
+    losses: dict[str, float]
+    traffic: tuple[Traffic, ...]
+    merges: tuple[Merge, ...]
+    seconds: float  # wall, of the slowest host
+
+
+class Runtime(Protocol):
+    """Carries the hosts of a study; `start` gives them the next method's job."""
+
+    def start(self, job: Job) -> None: ...
+
+    def advance(self, first: int, last: int) -> list[Round]: ...
+
+    def predict(self, pooled: tuple[int, ...], merged: bool) -> tuple[Predictions, dict[int, float]]: ...
+
+    def save(self) -> dict[str, Any]: ...
+
+    def load(self, saved: dict[str, Any]) -> None: ...
+
+    def models(self) -> dict[int, Weights]: ...
+
+    def parts(self) -> dict[str, dict[int, Weights]]: ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *error: object) -> None: ...
+
+
+class Inline:
+    """Everything in this process, one institution after another (or packed): the reference."""
+
+    def start(self, job: Job) -> None:
+        places = {kind: tuple(0 for _ in members) for kind, members in job.hosts.items()}
+        self._host = Host(dataclasses.replace(job, hosts=places), 0, _NobodyElse())
+
+    def advance(self, first: int, last: int) -> list[Round]:
+        return joined([self._host.advance(first, last)], self._host.job.names)
+
+    def predict(self, pooled: tuple[int, ...], merged: bool) -> tuple[Predictions, dict[int, float]]:
+        return self._host.predict(pooled, merged)
+
+    def save(self) -> dict[str, Any]:
+        return self._host.save()
+
+    def load(self, saved: dict[str, Any]) -> None:
+        self._host.load(saved)
+
+    def models(self) -> dict[int, Weights]:
+        return self._host.models()
+
+    def parts(self) -> dict[str, dict[int, Weights]]:
+        return self._host.parts()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+
+class _NobodyElse:
+    """The transport of a host that has no peers."""
+
+    def send(self, host: int, tree: Any) -> NoReturn:
+        raise RuntimeError(f"there is no host {host}")
+
+    receive = send
+
+
+def joined(outcomes: Iterable[list[Outcome]], names: tuple[str, ...]) -> list[Round]:
+    """The hosts' outcomes, round by round; raises Diverged for the first institution that broke in the first round."""
+    rounds = []
+    for together in zip(*outcomes, strict=True):
+        broken = sorted(found for outcome in together for found in outcome.broken)
+        if broken:
+            _, who, tensor = broken[0]
+            raise Diverged(
+                f"diverged in round {together[0].round}: {who} has a NaN or an infinity in {tensor}. "
+                "A smaller lr, or gradient steps on scaled features, usually mends this."
+            )
+        losses = {name: loss for outcome in together for name, loss in outcome.losses.items()}
+        ordered = {name: losses[name] for name in (*names, *sorted(losses)) if name in losses}
+        traffic = sorted(line for outcome in together for line in outcome.traffic)
+        seconds = max(outcome.seconds for outcome in together)
+        rounds.append(Round(together[0].round, ordered, tuple(traffic), tuple(together[0].merges), seconds))
+    return rounds

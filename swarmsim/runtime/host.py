@@ -1,0 +1,211 @@
+"""A host: one participant's share of a run. The inline runtime is one host; a Ray actor carries one each."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from swarmsim.lazy import torch
+from swarmsim.local.learner import Learner
+from swarmsim.network.ledger import Ledger
+from swarmsim.network.located import Group, Located
+from swarmsim.network.net import Net, Transport
+from swarmsim.rows import Weights, build
+from swarmsim.runtime.apply import one_by_one, packed
+from swarmsim.runtime.world import Job, World
+from swarmsim.trees import flatten, tree_map
+from swarmsim.types import InputError, Merge, Part, Shard, SwarmsimError, Tick, Traffic
+
+__all__ = ["Diverged", "Host", "Outcome", "Predictions"]
+
+
+class Diverged(SwarmsimError):
+    """A weight, an optimiser state or a loss is no longer a finite number (exit 3)."""
+
+    exit_code = 3
+
+
+class Outcome(NamedTuple):
+    """What a host says of one round: losses of its members, its messages, merges, and non-finite tensors found."""
+
+    round: int
+    losses: dict[str, float]
+    traffic: list[Traffic]
+    merges: list[Merge]
+    broken: list[tuple[int, str, str]]  # (member, who, tensor)
+    seconds: float
+
+
+Predictions = dict[tuple[str, int, str], np.ndarray]  # (model, institution, split) -> outputs of that model there
+
+
+class Host:
+    """Builds its part of the world from a job and carries out rounds of the method's program."""
+
+    def __init__(self, job: Job, me: int, transport: Transport) -> None:
+        torch.set_num_threads(1)  # two threads would give other bits than one
+        self.job, self.me, self.ledger = job, me, Ledger()
+        self.world = self._world(transport)
+        self.watch = dataclasses.replace(self.world, net=self.world.net.uncounted())
+        self.own_parts = {i: self._inputs(_private(shard)) for i, shard in job.shards.items()}
+        self.shared_parts = self._inputs(_shared(job))
+        self.state = job.algorithm.start(self.world)
+        self.ledger.take()
+
+    # -------------------------------------------------------------------------------- what a run asks of it
+
+    def advance(self, first: int, last: int) -> list[Outcome]:
+        """Rounds first..last-1 of the program."""
+        return [self._round(t) for t in range(first, last)]
+
+    def predict(self, pooled: tuple[int, ...], merged: bool) -> tuple[Predictions, dict[int, float]]:
+        """Outputs of the models as they are, and each institution's squared distance from the mean of all models.
+
+        Each model is tried on its own institution's parts; those of the institutions in `pooled`, and the merged
+        model, also on all test parts together and on the external institution. The distances are empty unless
+        `merged`: then institution 0's host averages all models first.
+        """
+        local = self.job.algorithm.models(self.state, self.watch)
+        found: Predictions = {}
+        for i, weights in local.values.items():
+            parts = self.own_parts[i] | (self.shared_parts if i in pooled else {})
+            found |= {("local", i, split): self._outputs(weights, x) for split, x in parts.items()}
+        if not merged:
+            return found, {}
+        mean = self._mean(local)
+        for i, weights in mean.values.items():
+            parts = self.own_parts[i] | (self.shared_parts if i == 0 else {})
+            found |= {("merged", i, split): self._outputs(weights, x) for split, x in parts.items()}
+        distances = {
+            i: float((weights["params"].double() - mean.values[i]["params"].double()).square().sum())
+            for i, weights in local.values.items()
+        }
+        return found, distances
+
+    def save(self) -> dict[str, Any]:
+        """The state of this host's members as trees: {"field/member": tree}."""
+        return {f"{name}/{i}": tree for name, located in self._fields() for i, tree in located.values.items()}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        """The inverse of `save`; `saved` may hold more members than live here, and those are left out."""
+        fields: dict[str, dict] = {name: {} for name, _ in self._fields()}
+        for key, tree in saved.items():
+            name, member = key.rsplit("/", 1)
+            if int(member) in self._group(name).here:
+                fields[name][int(member)] = tree_map(lambda tensor: tensor.to(self.job.device), tree)
+        located = {name: Located(dict(sorted(trees.items()))) for name, trees in fields.items()}
+        self.state = dataclasses.replace(self.state, **located)
+
+    def models(self) -> dict[int, Weights]:
+        """The whole model that each institution of this host would use."""
+        return self.job.algorithm.models(self.state, self.watch).values
+
+    def parts(self) -> dict[str, dict[int, Weights]]:
+        """The pieces of models as they are held (bottom, trunk, head), for methods that hold pieces."""
+        parts = getattr(self.job.algorithm, "parts", None)
+        return {name: located.values for name, located in parts(self.state).items()} if parts else {}
+
+    # ----------------------------------------------------------------------------------------- how it does it
+
+    def _world(self, transport: Transport) -> World:
+        job, apply = self.job, packed if self.job.packed else one_by_one
+        dtype = getattr(torch, job.dtype)
+        network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, dtype, job.device)
+        if job.packed and network.stochastic:
+            raise InputError(
+                "runtime packed: the model has dropout, whose masks belong to one institution each; "
+                "use runtime inline or ray, or dropout: 0"
+            )
+        training = job.algorithm
+        rates = training.lr_schedule.rates(training.lr, job.rounds)
+        learner = Learner(network, job.task.loss, training, training.rule(), rates, job.seed)
+        places = job.hosts
+
+        def group(kind: str, names: tuple[str, ...]) -> Group:
+            return Group(kind, names, (i for i in range(len(names)) if places[kind][i] == self.me), apply)
+
+        servers = ("server",) if job.servers == 1 else tuple(f"server-{k}" for k in range(job.servers))
+        institutions, server = group("institution", job.names), group("server", servers)
+        return World(
+            institutions, server, Net(self.me, lambda kind, i: places[kind][i], transport, self.ledger), learner,
+            job.sizes, institutions.each(lambda i: self._tensors(job.shards[i].train)),
+            server.each(lambda s: self._tensors(job.pool)) if job.pool else Located({}),
+        )  # fmt: skip
+
+    def _tensors(self, part: Part) -> tuple[torch.Tensor, torch.Tensor]:
+        """A part's examples and targets, floats in the run's dtype, on its device."""
+        dtype = getattr(torch, self.job.dtype)
+        x, y = torch.tensor(part.x), torch.tensor(part.y)
+        y = y.to(dtype) if y.is_floating_point() else y
+        return x.to(dtype).to(self.job.device), y.to(self.job.device)
+
+    def _round(self, t: int) -> Outcome:
+        began, world = time.perf_counter(), self.world
+        self.ledger.round = t + 1
+        self.state = self.job.algorithm.round(self.state, Tick(t, self.job.mixing), world)
+        losses = {name: float(loss) for name, loss in world.losses.items()}
+        outcome = Outcome(
+            t + 1, losses, self.ledger.take(), list(world.merges), self._broken(), time.perf_counter() - began
+        )
+        world.losses.clear()
+        world.merges.clear()
+        return outcome
+
+    def _fields(self) -> list[tuple[str, Located]]:
+        """The located values of the state, by field name."""
+        values = ((field.name, getattr(self.state, field.name)) for field in dataclasses.fields(self.state))
+        return [(name, value) for name, value in values if isinstance(value, Located)]
+
+    def _group(self, name: str) -> Group:
+        """Where a field of the state lives: at the server if its name says so, else at the institutions."""
+        return self.world.server if name.startswith("server") else self.world.institutions
+
+    def _broken(self) -> list[tuple[int, str, str]]:
+        """Members whose state holds a NaN or an infinity, each with the name of the first such tensor."""
+        found = []
+        for name, located in self._fields():
+            group = self._group(name)
+            for i, tree in located.values.items():
+                bad = next((tensor for tensor in flatten(tree)[1] if not _finite(tensor)), None)
+                if bad is not None:
+                    found.append((i, group.names[i], f"{name}: {self._name(bad)}"))
+        return found
+
+    def _name(self, tensor: torch.Tensor) -> str:
+        """What to call a non-finite tensor: the parameter, where it is a row of the whole model."""
+        position = int((~torch.isfinite(tensor.flatten())).nonzero()[0])
+        network = self.world.learner.network
+        whole = tensor.dim() == 1 and tensor.numel() == network.params.size
+        return network.tensor_at(position) if whole else f"position {position} of a tensor {list(tensor.shape)}"
+
+    def _inputs(self, parts: dict[str, Part]) -> dict[str, torch.Tensor]:
+        return {split: self._tensors(part)[0] for split, part in parts.items() if len(part)}
+
+    def _outputs(self, weights: Weights, x: torch.Tensor) -> np.ndarray:
+        network = self.world.learner.network
+        with torch.no_grad():
+            outputs = [network.forward(weights, piece, train=False)[0] for piece in x.split(256)]
+            return torch.cat(outputs).cpu().numpy()
+
+    def _mean(self, models: Located) -> Located:
+        """The equally weighted mean of all models, at every institution."""
+        everyone, shares = self.watch.institutions, [1 / len(self.job.names)] * len(self.job.names)
+        mean = self.watch.net.average(models, shares, everyone, everyone, 0, "weights")
+        return self.watch.net.broadcast(mean, everyone, 0, everyone, "weights")
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    return bool(torch.isfinite(tensor.sum())) if tensor.is_floating_point() else True
+
+
+def _private(shard: Shard) -> dict[str, Part]:
+    return {"validation": shard.validation, "test": shard.test}
+
+
+def _shared(job: Job) -> dict[str, Part]:
+    """The test parts of all institutions together, and the external institution's."""
+    x, y = (np.concatenate([getattr(part, side) for part in job.tests]) for side in ("x", "y"))
+    return {"pooled": Part(x, y)} | ({"external": job.external} if job.external else {})

@@ -1,0 +1,172 @@
+"""Ray actors as hosts. Nothing else in swarmsim imports ray.
+
+The driver makes few, large calls: one for all rounds up to the next evaluation. Hosts talk to each other through
+their own sockets (see sockets.py), so that no message waits for the driver or for the object store.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+import shutil
+import tempfile
+from typing import Any, Self
+
+from swarmsim.rows import Weights
+from swarmsim.runtime.driver import Round, joined
+from swarmsim.runtime.host import Host, Predictions
+from swarmsim.runtime.sockets import PeerLost, Sockets
+from swarmsim.runtime.world import Job
+from swarmsim.types import SwarmsimError
+
+__all__ = ["HostLost", "RayHosts", "connect", "disconnect"]
+
+
+class HostLost(SwarmsimError):
+    """An actor died, or could not be placed."""
+
+
+class _Actor:
+    """What runs in each actor: a host and its sockets."""
+
+    def __init__(self, me: int, interface: str | None, key: bytes, device: str) -> None:
+        import ray
+
+        self.me, self.key, self.device = me, key, device
+        self.interface = interface or ray.util.get_node_ip_address()
+        self.sockets: Sockets | None = None
+
+    def listen(self) -> tuple[str, int]:
+        if self.sockets:
+            self.sockets.close()
+        self.sockets = Sockets(self.me, self.interface, self.key, self.device)
+        return self.sockets.address
+
+    def meet(self, addresses: list[tuple[str, int]]) -> None:
+        self.sockets.connect(addresses)
+
+    def start(self, job: Job) -> None:
+        self.host = Host(job, self.me, self.sockets)
+
+    def ask(self, method: str, *arguments: Any) -> Any:
+        return getattr(self.host, method)(*arguments)
+
+
+class RayHosts:
+    """A runtime of `count` actors, alive for a whole study; each method's job is given to the same actors."""
+
+    def __init__(self, count: int, address: str | None, temp_dir: str | None, device: str) -> None:
+        connect(address, temp_dir)
+        import ray
+
+        self._ray, self._device = ray, device
+        gpus = 1 / count if device == "cuda" else 0
+        if gpus > ray.cluster_resources().get("GPU", 0):
+            raise HostLost("runtime ray: device cuda was asked for, but the cluster has no GPU; use device: cpu")
+        actor = ray.remote(_Actor).options(num_cpus=0, num_gpus=gpus)
+        key, interface = secrets.token_bytes(32), None if address else "127.0.0.1"
+        self._actors = [actor.remote(me, interface, key, device) for me in range(count)]
+        self._addresses = [handle.listen.remote() for handle in self._actors]
+        self._met = False
+
+    def start(self, job: Job) -> None:
+        """Give every host its own part of the job: no institution's examples reach another institution's host."""
+        if not self._met:
+            addresses = self._wait(self._addresses)
+            self._wait([actor.meet.remote(addresses) for actor in self._actors])
+            self._met = True
+        self._names = job.names
+        self._wait([actor.start.remote(_share(job, me)) for me, actor in enumerate(self._actors)])
+
+    def advance(self, first: int, last: int) -> list[Round]:
+        return joined(self._ask("advance", first, last), self._names)
+
+    def predict(self, pooled: tuple[int, ...], merged: bool) -> tuple[Predictions, dict[int, float]]:
+        predictions, distances = zip(*self._ask("predict", pooled, merged), strict=True)
+        return _union(predictions), _union(distances)
+
+    def save(self) -> dict[str, Any]:
+        return _union(self._ask("save"))
+
+    def load(self, saved: dict[str, Any]) -> None:
+        self._ask("load", saved)
+
+    def models(self) -> dict[int, Weights]:
+        return _union(self._ask("models"))
+
+    def parts(self) -> dict[str, dict[int, Weights]]:
+        found = self._ask("parts")
+        return {name: _union([host.get(name, {}) for host in found]) for name in _union(found)}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for actor in self._actors:
+            self._ray.kill(actor)
+
+    def _ask(self, method: str, *arguments: Any) -> list[Any]:
+        return self._wait([actor.ask.remote(method, *arguments) for actor in self._actors])
+
+    def _wait(self, answers: list) -> list[Any]:
+        """All answers, or the first failure that is a cause and not the loss of a peer."""
+        pending, lost = list(answers), None
+        while pending:
+            done, pending = self._ray.wait(pending, num_returns=1, timeout=None if lost is None else 5)
+            try:
+                self._ray.get(done)
+            except PeerLost as error:
+                lost = error
+            except self._ray.exceptions.RayActorError as error:
+                who = answers.index(done[0])
+                raise HostLost(f"host {who} (pid gone) died: {str(error).splitlines()[0]}") from error
+            if not done:
+                raise lost
+        if lost:
+            raise lost
+        return self._ray.get(answers)
+
+
+def connect(address: str | None = None, temp_dir: str | None = None) -> None:
+    """Join the cluster at `address`, or start one on this machine that listens on loopback only, with a fresh token."""
+    address = address or os.environ.get("RAY_ADDRESS")
+    if not address:
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    import ray
+
+    if ray.is_initialized():
+        return
+    quiet = {"logging_level": "error", "log_to_driver": False, "configure_logging": True}
+    if address:
+        ray.init(address=address, **quiet)
+        return
+    global _own_folder
+    _own_folder = tempfile.mkdtemp(prefix="swarmsim-", dir=temp_dir)
+    ray.init(
+        address="local", include_dashboard=False, _node_ip_address="127.0.0.1", _temp_dir=_own_folder, **quiet
+    )  # fmt: skip
+
+
+_own_folder: str | None = None
+
+
+def disconnect() -> None:
+    """Leave the cluster; one that was started here ends, and its session folder goes."""
+    import ray
+
+    ray.shutdown()
+    if _own_folder:
+        shutil.rmtree(_own_folder, ignore_errors=True)
+
+
+def _share(job: Job, me: int) -> Job:
+    here = {i: shard for i, shard in job.shards.items() if job.hosts["institution"][i] == me}
+    return dataclasses.replace(job, shards=here, pool=job.pool if me in job.hosts["server"] else None)
+
+
+def _union(parts: Any) -> dict:
+    return {key: value for part in parts for key, value in part.items()}
+
+

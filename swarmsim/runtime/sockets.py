@@ -1,0 +1,96 @@
+"""Trees between hosts, straight from process to process: no driver, no pickle, buffers as they lie in memory.
+
+Every pair of hosts shares one authenticated connection. A message is a JSON header (structure, dtypes, shapes)
+and then the bytes of each tensor. One thread a connection reads whatever arrives, so that sending never waits
+for the other side's program, and two hosts that send to each other at once cannot block each other.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import socket
+import threading
+from multiprocessing.connection import Client, Connection, Listener
+from typing import Any
+
+from swarmsim.lazy import torch
+from swarmsim.trees import flatten, unflatten
+from swarmsim.types import SwarmsimError
+
+__all__ = ["PeerLost", "Sockets"]
+
+
+class PeerLost(SwarmsimError):
+    """The host at the other end is gone."""
+
+
+class Sockets:
+    """The connections of one host to all others; `address` is where the others reach it."""
+
+    def __init__(self, me: int, interface: str, key: bytes, device: str) -> None:
+        self.me, self._key, self._device = me, key, device
+        self._listener = Listener((interface, 0), backlog=64, authkey=key)
+        self.address = self._listener.address
+        self._peers: dict[int, Connection] = {}
+        self._inbox: dict[int, queue.SimpleQueue] = {}
+
+    def connect(self, addresses: list[tuple[str, int]]) -> None:
+        """Meet every other host: this one calls those before it and is called by those behind it."""
+        for host in range(self.me):
+            connection = Client(addresses[host], authkey=self._key)
+            connection.send_bytes(str(self.me).encode())
+            self._meet(host, connection)
+        for _ in range(self.me + 1, len(addresses)):
+            connection = self._listener.accept()
+            self._meet(int(connection.recv_bytes(16)), connection)
+        self._listener.close()
+
+    def _meet(self, host: int, connection: Connection) -> None:
+        with socket.socket(fileno=os.dup(connection.fileno())) as handle:
+            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages must not wait for more
+        self._peers[host], self._inbox[host] = connection, queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(host,), daemon=True).start()
+
+    def send(self, host: int, tree: Any) -> None:
+        """Hand a tree over to another host; returns when its bytes are on their way."""
+        structure, tensors = flatten(tree)
+        tensors = [tensor.detach().cpu().contiguous() for tensor in tensors]
+        kinds = [(str(tensor.dtype).removeprefix("torch."), tensor.shape) for tensor in tensors]
+        try:
+            self._peers[host].send_bytes(json.dumps([structure, kinds]).encode())
+            for tensor in tensors:
+                if tensor.numel():
+                    self._peers[host].send_bytes(_bytes(tensor))
+        except OSError as error:
+            raise PeerLost(f"host {self.me}: host {host} is gone while being sent to ({error})") from error
+
+    def receive(self, host: int) -> Any:
+        """The next tree from another host, in fresh memory of this process."""
+        structure, tensors = self._inbox[host].get()
+        if structure is None:
+            raise PeerLost(f"host {self.me}: host {host} is gone while being waited for")
+        return unflatten(structure, [tensor.to(self._device) for tensor in tensors])
+
+    def close(self) -> None:
+        for connection in self._peers.values():
+            connection.close()
+
+    def _read(self, host: int) -> None:
+        connection, inbox = self._peers[host], self._inbox[host]
+        try:
+            while True:
+                structure, kinds = json.loads(connection.recv_bytes())
+                tensors = [torch.empty(shape, dtype=getattr(torch, dtype)) for dtype, shape in kinds]
+                for tensor in tensors:
+                    if tensor.numel():
+                        connection.recv_bytes_into(_bytes(tensor))
+                inbox.put((structure, tensors))
+        except (EOFError, OSError):
+            inbox.put((None, None))
+
+
+def _bytes(tensor: torch.Tensor) -> memoryview:
+    """The memory of a contiguous tensor."""
+    return memoryview(tensor.view(-1).view(torch.uint8).numpy())

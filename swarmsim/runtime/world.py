@@ -1,0 +1,80 @@
+"""What a method sees of its surroundings, and the job from which every host builds it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarmsim.lazy import torch
+from swarmsim.local.learner import Learner
+from swarmsim.network.located import Group, Located
+from swarmsim.network.net import Net
+from swarmsim.types import Merge, Mixing, Part, Shard, Tick
+
+__all__ = ["Job", "World"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One method's run, as every host receives it: plain values, no handles.
+
+    `hosts` gives for each kind of group the host of each member; `shards` holds the institutions of the receiving
+    host only; `sizes` are the training examples of every institution.
+    """
+
+    algorithm: Any
+    model: Any
+    task: Any
+    names: tuple[str, ...]
+    sizes: tuple[int, ...]
+    example: tuple[int, ...]  # shape of one example
+    outputs: int
+    shards: Mapping[int, Shard]
+    tests: tuple[Part, ...]  # every institution's test part, in order: together the pooled test set
+    external: Part | None
+    pool: Part | None  # all training examples, where the method pools them at the server
+    mixing: Mixing | None
+    servers: int
+    hosts: Mapping[str, tuple[int, ...]]
+    rounds: int
+    seed: int
+    dtype: str
+    device: str
+    packed: bool
+
+
+@dataclass
+class World:
+    """The groups, the net and the local computation; `merges` and `losses` collect what a round reports."""
+
+    institutions: Group
+    server: Group
+    net: Net
+    learner: Learner
+    sizes: tuple[int, ...]
+    shards: Located  # (x, y) of the training part, at each institution
+    pool: Located  # the same at the server, for methods that pool
+    losses: dict[str, torch.Tensor] = field(default_factory=dict)
+    merges: list[Merge] = field(default_factory=list)
+
+    def train(self, members: Located, tick: Tick, group: Group | None = None) -> Located:
+        """Local training of every member of a group (by default all institutions) on its own shard."""
+        group = group or self.institutions
+        examples = self.shards if group.kind == "institution" else self.pool
+        learner, t = self.learner, tick.t
+        batches = group.each(lambda i, xy: learner.batches(i, len(xy[1]), t), examples)
+        addresses = group.each(lambda i: learner.address(i, t))
+        trained = group.map(lambda m, xy, b, a: learner.train(m, xy, b, a, t), members, examples, batches, addresses)
+        self.report_loss(group, trained[1])
+        return trained[0]
+
+    def report_loss(self, group: Group, losses: Located) -> None:
+        """Note the mean training loss [1] (or None) of members; looking at a run is not communication."""
+        self.losses.update({group.names[i]: loss for i, loss in losses.values.items() if loss is not None})
+
+    def report_merge(self, tick: Tick, leader: str, contributors: tuple[str, ...], reason: str) -> None:
+        """Note who was in a merge; who was not follows."""
+        left_out = tuple(name for name in self.institutions.names if name not in contributors)
+        before = sum(merge.round == tick.t + 1 for merge in self.merges)
+        self.merges.append(Merge(tick.t + 1, before, leader, contributors, left_out, reason))

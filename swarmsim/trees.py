@@ -1,0 +1,80 @@
+"""Trees: nested dicts, lists and tuples whose leaves are tensors, numbers, strings or None.
+
+Everything an institution holds and everything that crosses the net is a tree, so that one flattening serves
+the wire, the checkpoint and the packing of institutions. A tree's structure is plain JSON: nothing is pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from swarmsim.lazy import torch
+
+__all__ = ["flatten", "nbytes", "signature", "stack", "tree_map", "unflatten", "unstack"]
+
+
+def tree_map(f: Callable, tree: Any) -> Any:
+    """The same tree with `f` applied to each tensor."""
+    if isinstance(tree, torch.Tensor):
+        return f(tree)
+    if isinstance(tree, dict):
+        return {key: tree_map(f, value) for key, value in tree.items()}
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(tree_map(f, value) for value in tree)
+    return tree
+
+
+def flatten(tree: Any) -> tuple[Any, list[torch.Tensor]]:
+    """(structure, tensors): the structure is JSON, a tensor stands in it as its place in the list."""
+    tensors: list[torch.Tensor] = []
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, torch.Tensor):
+            tensors.append(node)
+            return {"tensor": len(tensors) - 1}
+        if isinstance(node, dict):
+            return {"dict": {key: walk(value) for key, value in node.items()}}
+        if isinstance(node, (list, tuple)):
+            return {type(node).__name__: [walk(value) for value in node]}
+        return {"value": node}
+
+    return walk(tree), tensors
+
+
+def unflatten(structure: Any, tensors: list[torch.Tensor]) -> Any:
+    """The inverse of `flatten`."""
+    ((kind, content),) = structure.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        return {key: unflatten(value, tensors) for key, value in content.items()}
+    if kind == "value":
+        return content
+    items = [unflatten(value, tensors) for value in content]
+    return tuple(items) if kind == "tuple" else items
+
+
+def nbytes(tree: Any) -> int:
+    """Bytes of the tensors of a tree, as they go over a wire (no headers)."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in flatten(tree)[1])
+
+
+def signature(tree: Any) -> str:
+    """Equal for two trees exactly when they can be stacked: same structure, shapes and dtypes."""
+    structure, tensors = flatten(tree)
+    return repr((structure, [(tuple(tensor.shape), tensor.dtype) for tensor in tensors]))
+
+
+def stack(trees: list[Any]) -> Any:
+    """One tree whose tensors have the given trees along a new first axis."""
+    structure, _ = flatten(trees[0])
+    columns = zip(*(flatten(tree)[1] for tree in trees), strict=True)
+    return unflatten(structure, [torch.stack(column) for column in columns])
+
+
+def unstack(tree: Any, count: int) -> list[Any]:
+    """The inverse of `stack`; the tensors are views."""
+    structure, tensors = flatten(tree)
+    columns = [tensor.unbind(0) for tensor in tensors]
+    return [unflatten(structure, [column[k] for column in columns]) for k in range(count)]
