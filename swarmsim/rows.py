@@ -55,8 +55,11 @@ class _Tensors:
         self.size = offset
         self._sizes = [slot.size for slot in self.slots]
         self._shapes = [slot.shape for slot in self.slots]
-        first = [table[key].detach().reshape(-1) for table, key in self.owners]
-        self.initial = torch.cat(first).clone() if first else torch.zeros(0)
+
+    def read(self) -> torch.Tensor:
+        """A row [size] with what the modules hold now."""
+        held = [table[key].detach().reshape(-1) for table, key in self.owners]
+        return torch.cat(held) if held else torch.zeros(0)
 
     def bind(self, row: torch.Tensor) -> None:
         """Let the modules compute with views of `row` [size]: gradients flow back, statistics move in place."""
@@ -69,11 +72,12 @@ class _Tensors:
 class Segment:
     """A run of consecutive stages with its rows: a whole model, a bottom, a trunk or a head."""
 
-    def __init__(self, stages: list[tuple[str, torch.nn.Module]], first: int) -> None:
+    def __init__(self, stages: list[tuple[str, torch.nn.Module]], first: int, initial: Weights | None) -> None:
         self.stages, self.first = stages, first
         self.params = _Tensors(stages, "_parameters", lambda tensor: True)
         self.buffers = _Tensors(stages, "_buffers", torch.is_floating_point)
         self.counters = _Tensors(stages, "_buffers", lambda tensor: not torch.is_floating_point(tensor))
+        self._initial = initial or {"params": self.params.read(), "buffers": self.buffers.read(), "counters": self.counters.read()}
         self.draws = [_draws_numbers(module) for _, module in stages]
 
     @property
@@ -83,8 +87,7 @@ class Segment:
 
     def initial(self) -> Weights:
         """The weights the stages were built with."""
-        kinds = ("params", "buffers", "counters")
-        return {kind: getattr(self, kind).initial.clone() for kind in kinds}
+        return {kind: row.clone() for kind, row in self._initial.items()}
 
     def forward(self, weights: Weights, x: torch.Tensor, train: bool, seed: tuple | None = None) -> tuple:
         """(output, weights after the pass) of one institution: x [B, ...] -> [B, ...].
@@ -111,11 +114,23 @@ class Network(Segment):
     """A whole model; `segment(a, b)` is its stages a..b-1, sharing nothing with it but their initial values."""
 
     def __init__(self, stages: list[tuple[str, torch.nn.Module]]) -> None:
-        super().__init__(stages, 0)
+        super().__init__(stages, 0, None)
         self.names = tuple(name for name, _ in stages)
+        self._segments: dict[tuple[int, int], Segment] = {}
 
     def segment(self, first: int, last: int) -> Segment:
-        return Segment(self.stages[first:last], first)
+        if (first, last) not in self._segments:
+            self._segments[first, last] = Segment(self.stages[first:last], first, self._slice(first, last))
+        return self._segments[first, last]
+
+    def _slice(self, first: int, last: int) -> Weights:
+        """The part of the initial rows that belongs to stages first..last-1."""
+        inside = {name for name, _ in self.stages[first:last]}
+        rows = {}
+        for kind, row in self._initial.items():
+            slots = [slot for slot in getattr(self, kind).slots if slot.name.split(".")[0] in inside]
+            rows[kind] = row[slots[0].offset : slots[-1].offset + slots[-1].size] if slots else row[:0]
+        return rows
 
     def layout(self) -> list[dict]:
         """Names, shapes and offsets of the whole row, for layout.json."""

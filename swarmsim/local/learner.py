@@ -45,6 +45,18 @@ class Learner:
         drawn = plan(size, training.batch, training.local_steps, training.local_epochs, rng)
         return [torch.from_numpy(index) for index in drawn]
 
+    def count(self, size: int) -> int:
+        """How many batches an institution with `size` examples takes in a round."""
+        training = self.training
+        if size == 0 or training.local_steps is not None:
+            return training.local_steps if size else 0
+        return (training.local_epochs or 1) * (1 if training.batch is None else -(-size // training.batch))
+
+    def batch_size(self, size: int, k: int) -> int:
+        """How many examples the k-th of them has: the last of an epoch may be ragged."""
+        batch = self.training.batch or size
+        return min(batch, size - k % -(-size // batch) * batch)
+
     def address(self, institution: int, t: int) -> tuple | None:
         """Where the random numbers of an institution's round come from; None for a model that draws none."""
         return (self.seed, "dropout", t, institution) if self.network.stochastic else None

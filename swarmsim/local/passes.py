@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from swarmsim.lazy import torch
 from swarmsim.rows import Segment, Weights
 
-__all__ = ["Pass", "forward", "gradient"]
+__all__ = ["Pass", "forward", "forward_on", "gradient"]
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,14 @@ class Pass:
 
 
 def forward(segment: Segment, weights: Weights, x: torch.Tensor, seed: tuple | None, differentiate_x: bool) -> Pass:
-    """A training pass of one institution's part, remembered for the way back."""
+    """A training pass of one institution's part, cut off from where x came from; remembered for the way back."""
+    x = x.detach().requires_grad_() if differentiate_x else x.detach()
+    return forward_on(segment, weights, x, seed)
+
+
+def forward_on(segment: Segment, weights: Weights, x: torch.Tensor, seed: tuple | None) -> Pass:
+    """The same on an x whose own graph goes on backwards: two parts joined without a cut."""
     params = weights["params"].detach().requires_grad_()
-    if differentiate_x:
-        x = x.detach().requires_grad_()
     output, after = segment.forward({**weights, "params": params}, x, train=True, seed=seed)
     return Pass(output, params, x, {**after, "params": weights["params"]})
 

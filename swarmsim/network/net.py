@@ -63,6 +63,13 @@ class Net:
         arrived = self._carry(values, [(src, at, dst, j) for j in dst.members], kind)
         return Located({j: arrived[at, j] for j in dst.here})
 
+    def scatter(self, values: Located, src: Group, at: int, dst: Group, kind: str) -> Located:
+        """The inverse of `gather`: the list at one source member, an item to each destination member, in order."""
+        arrived = Located({})
+        for k, j in enumerate(dst.members):
+            arrived |= self.send(values[k], src.only([at]), dst.only([j]), kind, {at: j})
+        return arrived
+
     def average(self, values: Located, shares: Sequence[float], src: Group, dst: Group, at: int, kind: str) -> Located:
         """A weighted mean at one member: sum_i shares_i x_i, one share a source member, in member order."""
         return Located({j: weighted_sum(shares, rows) for j, rows in self.gather(values, src, dst, at, kind).values.items()})

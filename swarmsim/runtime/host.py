@@ -86,18 +86,20 @@ class Host:
         return found, distances
 
     def save(self) -> dict[str, Any]:
-        """The state of this host's members as trees: {"field/member": tree}."""
-        return {f"{name}/{i}": tree for name, located in self._fields() for i, tree in located.values.items()}
+        """The state as trees: {"field/member": tree} for this host's members, {"field": value} for plain fields."""
+        plain = {name: value for name, value in vars(self.state).items() if not isinstance(value, Located)}
+        return plain | {f"{name}/{i}": tree for name, located in self._fields() for i, tree in located.values.items()}
 
     def load(self, saved: dict[str, Any]) -> None:
         """The inverse of `save`; `saved` may hold more members than live here, and those are left out."""
         fields: dict[str, dict] = {name: {} for name, _ in self._fields()}
-        for key, tree in saved.items():
+        plain = {key: value for key, value in saved.items() if "/" not in key}
+        for key, tree in ((key, tree) for key, tree in saved.items() if key not in plain):
             name, member = key.rsplit("/", 1)
             if int(member) in self._group(name).here:
                 fields[name][int(member)] = tree_map(lambda tensor: tensor.to(self.job.device), tree)
         located = {name: Located(dict(sorted(trees.items()))) for name, trees in fields.items()}
-        self.state = dataclasses.replace(self.state, **located)
+        self.state = dataclasses.replace(self.state, **plain, **located)
 
     def models(self) -> dict[int, Weights]:
         """The whole model that each institution of this host would use."""
@@ -146,7 +148,7 @@ class Host:
         began, world = time.perf_counter(), self.world
         self.ledger.round = t + 1
         self.state = self.job.algorithm.round(self.state, Tick(t, self.job.mixing), world)
-        losses = {name: float(loss) for name, loss in world.losses.items()}
+        losses = {name: float(total) / weight for name, (total, weight) in world.losses.items()}
         outcome = Outcome(
             t + 1, losses, self.ledger.take(), list(world.merges), self._broken(), time.perf_counter() - began
         )

@@ -55,7 +55,7 @@ class World:
     sizes: tuple[int, ...]
     shards: Located  # (x, y) of the training part, at each institution
     pool: Located  # the same at the server, for methods that pool
-    losses: dict[str, torch.Tensor] = field(default_factory=dict)
+    losses: dict[str, tuple[torch.Tensor, int]] = field(default_factory=dict)
     merges: list[Merge] = field(default_factory=list)
 
     def train(self, members: Located, tick: Tick, group: Group | None = None) -> Located:
@@ -66,12 +66,15 @@ class World:
         batches = group.each(lambda i, xy: learner.batches(i, len(xy[1]), t), examples)
         addresses = group.each(lambda i: learner.address(i, t))
         trained = group.map(lambda m, xy, b, a: learner.train(m, xy, b, a, t), members, examples, batches, addresses)
-        self.report_loss(group, trained[1])
+        for i, loss in trained[1].values.items():
+            if loss is not None:
+                self.note_loss(group.names[i], loss, 1)
         return trained[0]
 
-    def report_loss(self, group: Group, losses: Located) -> None:
-        """Note the mean training loss [1] (or None) of members; looking at a run is not communication."""
-        self.losses.update({group.names[i]: loss for i, loss in losses.values.items() if loss is not None})
+    def note_loss(self, who: str, loss: torch.Tensor, weight: int) -> None:
+        """Add a training loss [1] to the mean that a round reports; looking at a run is not communication."""
+        total, weights = self.losses.get(who, (0.0, 0))
+        self.losses[who] = (total + loss * weight, weights + weight)
 
     def report_merge(self, tick: Tick, leader: str, contributors: tuple[str, ...], reason: str) -> None:
         """Note who was in a merge; who was not follows."""
