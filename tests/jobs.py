@@ -81,7 +81,7 @@ def run(job: Job) -> SimpleNamespace:
     with Inline() as runtime:
         runtime.start(job)
         rounds = runtime.advance(0, job.rounds)
-        predictions, distances = runtime.predict((), True)
+        predictions, distances, _ = runtime.predict(job.rounds, (), True)
         return SimpleNamespace(
             rounds=rounds, params=params(runtime.models()), predictions=predictions, distances=distances,
             parts=runtime.parts(), state=runtime.save(), models=runtime.models(),

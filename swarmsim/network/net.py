@@ -81,6 +81,10 @@ class Net:
         arrived = self._carry(values, pairs, kind)
         return Located({i: weighted_sum(rows[i][1].tolist(), [arrived[int(j), i] for j in rows[i][0]]) for i in group.here})
 
+    def note(self, src: Group, i: int, dst: Group, j: int, kind: str, size: int) -> None:
+        """Count a message of `size` bytes that is not sent here, but would be in a deployment (evaluation)."""
+        self._ledger.count(src.names[i], dst.names[j], kind, size)
+
     def _carry(self, values: Located, pairs: list[tuple[Group, int, Group, int]], kind: str) -> dict:
         """Bring trees from source to destination members: {(source, destination): tree} for destinations here.
 

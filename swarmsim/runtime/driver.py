@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, Self
 
 from swarmsim.rows import Weights
-from swarmsim.runtime.host import Diverged, Host, Outcome, Predictions
+from swarmsim.runtime.host import Diverged, Evaluation, Host, Outcome
 from swarmsim.runtime.world import Job
 from swarmsim.types import Merge, Traffic
 
@@ -33,7 +33,7 @@ class Runtime(Protocol):
 
     def advance(self, first: int, last: int) -> list[Round]: ...
 
-    def predict(self, pooled: tuple[int, ...], merged: bool) -> tuple[Predictions, dict[int, float]]: ...
+    def predict(self, round_: int, pooled: tuple[int, ...], merged: bool) -> Evaluation: ...
 
     def save(self) -> dict[str, Any]: ...
 
@@ -58,8 +58,12 @@ class Inline:
     def advance(self, first: int, last: int) -> list[Round]:
         return joined([self._host.advance(first, last)], self._host.job.names)
 
-    def predict(self, pooled: tuple[int, ...], merged: bool) -> tuple[Predictions, dict[int, float]]:
-        return self._host.predict(pooled, merged)
+    def rehearse(self, t: int) -> list[Traffic]:
+        """The messages of round t, on whatever tensors the job has (those of device `meta` have no content)."""
+        return self._host.rehearse(t)
+
+    def predict(self, round_: int, pooled: tuple[int, ...], merged: bool) -> Evaluation:
+        return self._host.predict(round_, pooled, merged)
 
     def save(self) -> dict[str, Any]:
         return self._host.save()

@@ -19,7 +19,7 @@ from swarmsim.runtime.world import Job, World
 from swarmsim.trees import flatten, tree_map
 from swarmsim.types import InputError, Merge, Part, Shard, SwarmsimError, Tick, Traffic
 
-__all__ = ["Diverged", "Host", "Outcome", "Predictions"]
+__all__ = ["Diverged", "Evaluation", "Host", "Outcome"]
 
 
 class Diverged(SwarmsimError):
@@ -39,7 +39,12 @@ class Outcome(NamedTuple):
     seconds: float
 
 
-Predictions = dict[tuple[str, int, str], np.ndarray]  # (model, institution, split) -> outputs of that model there
+class Evaluation(NamedTuple):
+    """What a host says when its models are tried: outputs by (model, institution, split), squared distances, messages."""
+
+    outputs: dict[tuple[str, int, str], np.ndarray]
+    distances: dict[int, float]
+    traffic: list[Traffic]
 
 
 class Host:
@@ -61,20 +66,28 @@ class Host:
         """Rounds first..last-1 of the program."""
         return [self._round(t) for t in range(first, last)]
 
-    def predict(self, pooled: tuple[int, ...], merged: bool) -> tuple[Predictions, dict[int, float]]:
-        """Outputs of the models as they are, and each institution's squared distance from the mean of all models.
+    def rehearse(self, t: int) -> list[Traffic]:
+        """The messages of round t of the program, without optimiser steps and without a new state."""
+        world = dataclasses.replace(self.world, learner=dataclasses.replace(self.world.learner, rule=_Idle(self.world.learner.rule)))
+        self.ledger.round = t + 1
+        self.job.algorithm.round(self.state, Tick(t, self.job.mixing), world)
+        return self.ledger.take()
+
+    def predict(self, round_: int, pooled: tuple[int, ...], merged: bool) -> Evaluation:
+        """Outputs of the models as they are after a round, and squared distances from the mean of all models.
 
         Each model is tried on its own institution's parts; those of the institutions in `pooled`, and the merged
         model, also on all test parts together and on the external institution. The distances are empty unless
         `merged`: then institution 0's host averages all models first.
         """
         local = self.job.algorithm.models(self.state, self.watch)
-        found: Predictions = {}
+        found: dict = {}
         for i, weights in local.values.items():
             parts = self.own_parts[i] | (self.shared_parts if i in pooled else {})
             found |= {("local", i, split): self._outputs(weights, x) for split, x in parts.items()}
+        self._count_evaluation(round_)
         if not merged:
-            return found, {}
+            return Evaluation(found, {}, self.ledger.take())
         mean = self._mean(local)
         for i, weights in mean.values.items():
             parts = self.own_parts[i] | (self.shared_parts if i == 0 else {})
@@ -83,7 +96,7 @@ class Host:
             i: float((weights["params"].double() - mean.values[i]["params"].double()).square().sum())
             for i, weights in local.values.items()
         }
-        return found, distances
+        return Evaluation(found, distances, self.ledger.take())
 
     def save(self) -> dict[str, Any]:
         """The state as trees: {"field/member": tree} for this host's members, {"field": value} for plain fields."""
@@ -161,6 +174,14 @@ class Host:
         values = ((field.name, getattr(self.state, field.name)) for field in dataclasses.fields(self.state))
         return [(name, value) for name, value in values if isinstance(value, Located)]
 
+    def _count_evaluation(self, round_: int) -> None:
+        """Note what a deployment would have to send to try the models, where the method cannot do it at home."""
+        self.ledger.round = round_
+        count = getattr(self.job.algorithm, "count_evaluation", None)
+        for i, parts in self.own_parts.items() if count else ():
+            for x in parts.values():
+                count(self.world, i, x)
+
     def _group(self, name: str) -> Group:
         """Where a field of the state lives: at the server if its name says so, else at the institutions."""
         return self.world.server if name.startswith("server") else self.world.institutions
@@ -197,6 +218,18 @@ class Host:
         everyone, shares = self.watch.institutions, [1 / len(self.job.names)] * len(self.job.names)
         mean = self.watch.net.average(models, shares, everyone, everyone, 0, "weights")
         return self.watch.net.broadcast(mean, everyone, 0, everyone, "weights")
+
+
+class _Idle(NamedTuple):
+    """An optimiser with the state of another that never moves."""
+
+    rule: Any
+
+    def start(self, params: torch.Tensor) -> dict:
+        return self.rule.start(params)
+
+    def step(self, params: torch.Tensor, grad: torch.Tensor, state: dict, lr: float) -> tuple:
+        return params, state
 
 
 def _finite(tensor: torch.Tensor) -> bool:

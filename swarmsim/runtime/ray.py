@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from swarmsim.rows import Weights
 from swarmsim.runtime.driver import Round, joined
-from swarmsim.runtime.host import Host, Predictions
+from swarmsim.runtime.host import Evaluation, Host
 from swarmsim.runtime.sockets import PeerLost, Sockets
 from swarmsim.runtime.world import Job
 from swarmsim.types import SwarmsimError
@@ -82,9 +82,9 @@ class RayHosts:
     def advance(self, first: int, last: int) -> list[Round]:
         return joined(self._ask("advance", first, last), self._names)
 
-    def predict(self, pooled: tuple[int, ...], merged: bool) -> tuple[Predictions, dict[int, float]]:
-        predictions, distances = zip(*self._ask("predict", pooled, merged), strict=True)
-        return _union(predictions), _union(distances)
+    def predict(self, round_: int, pooled: tuple[int, ...], merged: bool) -> Evaluation:
+        outputs, distances, traffic = zip(*self._ask("predict", round_, pooled, merged), strict=True)
+        return Evaluation(_union(outputs), _union(distances), sorted(line for lines in traffic for line in lines))
 
     def save(self) -> dict[str, Any]:
         return _union(self._ask("save"))

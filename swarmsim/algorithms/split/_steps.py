@@ -101,8 +101,8 @@ def _head(learner, segment, member: dict, u: torch.Tensor, y: torch.Tensor, seed
     """The head's step: (member, gradient of u, loss); with several institutions, as parts of one batch of `total`."""
     here = forward(segment, member["weights"], u, seed, differentiate_x=True)
     loss = learner.loss(here.output, y)
-    grad, cut_gradient = here.backward_from(loss)
-    return step(learner, member, here, grad, t), cut_gradient * (len(y) / total), loss.detach().reshape(1)
+    grad, cut_gradient = here.backward_from(loss * (len(y) / total))
+    return step(learner, member, here, grad, t), cut_gradient, loss.detach().reshape(1)
 
 
 def _size(world, i: int, k: int) -> int:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from swarmsim.algorithms.split._steps import split_step
 from swarmsim.local.halves import compose
 from swarmsim.local.sharing import Averaging, exchange, shares
+from swarmsim.lazy import torch
 from swarmsim.network.located import Group, Located
 from swarmsim.rng import stream
 from swarmsim.rows import Network, Segment, resolve_cut
@@ -135,7 +136,22 @@ class Horizontal(Averaging):
         held = {name: state.members[name]["weights"] for name in self._private_names()}
         return held | {"trunk" if "head" in held else "top": state.server_tops["weights"]}
 
+    def count_evaluation(self, world, institution: int, x: torch.Tensor) -> None:
+        """Note what trying the model on examples x of an institution would send: smashed data there, outputs back."""
+        segments, copy = self.parts_of(world.learner.network), self.copy_of(institution)
+        sides = [(world.institutions, institution), (world.server, copy)]
+        with torch.no_grad():
+            here = x[:1]
+            for name, kind in (("bottom", "eval_smashed_data"), ("top", self._returned_kind())):
+                here = segments[name].forward(segments[name].initial(), here, train=False)[0]
+                (src, i), (dst, j) = sides
+                world.net.note(src, i, dst, j, kind, here.numel() * here.element_size() * len(x))
+                sides.reverse()
+
     # ------------------------------------------------------------------------------------------ its pieces
+
+    def _returned_kind(self) -> str:
+        return "eval_smashed_data" if self.labels == "institution" else "eval_control"
 
     def parts_of(self, network: Network) -> dict[str, Segment]:
         """The parts of a network at this cut: bottom, top (the server's), and head where labels stay at home."""

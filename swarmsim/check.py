@@ -1,0 +1,149 @@
+"""What an experiment will do, before it does it: `swarmsim check`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swarmsim.assemble import assemble, federation_of, hosts_of
+from swarmsim.lazy import torch
+from swarmsim.rows import build
+from swarmsim.runtime.driver import Inline
+from swarmsim.runtime.world import Job
+from swarmsim.topology.describe import describe
+from swarmsim.trees import nbytes
+from swarmsim.twins import exactness
+from swarmsim.types import Federation
+
+if TYPE_CHECKING:
+    from swarmsim.experiment import Experiment, Study
+
+__all__ = ["check", "render"]
+
+
+def check(study: Study, exact: bool = False) -> dict[str, Any]:
+    """A report of plain values: the institutions, and for each method its model, topology, traffic and memory.
+
+    Messages and bytes are those of the first round, rehearsed with tensors that have a shape but no content: every
+    message is counted as in the run, nothing is trained. `exact` trains a few rounds beside the method's twin.
+    """
+    federation = federation_of(study.methods[0])
+    return {
+        "name": study.name,
+        "institutions": _institutions(federation),
+        "notes": list(federation.notes),
+        "methods": [_method(experiment, federation, exact) for experiment in study.methods],
+    }
+
+
+def _method(experiment: Experiment, federation: Federation, exact: bool) -> dict[str, Any]:
+    hosts = hosts_of(experiment, len(federation.shards))
+    job, _ = assemble(experiment, federation, hosts)
+    report = {"label": experiment.label, "model": _model(job), "topology": None}
+    if experiment.topology is not None:
+        report["topology"] = describe(experiment.topology, len(federation.shards), experiment.seed_run)
+    report |= {"per_round": _traffic(job), "memory": _memory(job, federation, hosts)}
+    if exact:
+        report["exact"] = exactness(dataclasses.replace(job, device="cpu"))
+    return report
+
+
+def _institutions(federation: Federation) -> list[dict[str, Any]]:
+    classes = federation.classes
+    return [
+        {
+            "name": shard.name,
+            "train": len(shard.train), "validation": len(shard.validation), "test": len(shard.test),
+            "classes": dict(zip(classes, np.bincount(shard.train.y, minlength=len(classes)).tolist(), strict=True))
+            if classes else None,
+        }
+        for shard in federation.shards
+    ]  # fmt: skip
+
+
+def _model(job: Job) -> dict[str, Any]:
+    """Parameters in all, of each stage, and of each part where the method cuts."""
+    network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, torch.float32)
+    stages = {name: network.segment(k, k + 1).params.size for k, name in enumerate(network.names)}
+    cut = getattr(job.algorithm, "parts_of", None)
+    parts = {name: segment.params.size for name, segment in cut(network).items()} if cut else None
+    return {"parameters": network.params.size, "stages": stages, "parts": parts}
+
+
+def _traffic(job: Job) -> dict[str, Any]:
+    """Messages and bytes of the first round, by kind."""
+    with Inline() as runtime:
+        runtime.start(dataclasses.replace(job, device="meta", packed=False))
+        lines = runtime.rehearse(0)
+    messages, size = Counter(), Counter()
+    for line in lines:
+        messages[line.kind] += line.messages
+        size[line.kind] += line.bytes
+    return {"messages": sum(messages.values()), "bytes": sum(size.values()), "bytes_by_kind": dict(sorted(size.items()))}
+
+
+def _memory(job: Job, federation: Federation, hosts: int) -> dict[str, int]:
+    """Bytes of the fullest host: its institutions' examples, and rows of weights, gradient and optimiser."""
+    dtype = getattr(torch, job.dtype)
+    network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, dtype)
+    rule, weights = job.algorithm.rule(), network.initial()
+    rows = 3 * nbytes(weights["params"]) + nbytes(weights["buffers"]) + nbytes(rule.start(weights["params"]))
+    examples = max(
+        sum(shard.train.x.nbytes + shard.train.y.nbytes for i, shard in enumerate(federation.shards) if i * hosts // n == host)
+        for n in [len(federation.shards)] for host in range(hosts)
+    )  # fmt: skip
+    institutions = -(-len(job.names) // hosts)
+    return {"rows": rows * institutions, "examples": examples, "hosts": hosts}
+
+
+# -------------------------------------------------------------------------------------------------- in words
+
+
+def render(report: dict[str, Any]) -> str:
+    """The report as a person reads it."""
+    lines = [report["name"], "", "institutions"]
+    for each in report["institutions"]:
+        classes = "  ".join(f"{name}: {count}" for name, count in (each["classes"] or {}).items())
+        lines.append(
+            f"  {each['name']:<20} train {each['train']:>5}  validation {each['validation']:>4}  "
+            f"test {each['test']:>4}   {classes}".rstrip()
+        )
+    lines += [f"  note: {note}" for note in report["notes"]]
+    for method in report["methods"]:
+        lines += ["", method["label"], *(f"  {line}" for line in _method_lines(method))]
+    return "\n".join(lines)
+
+
+def _method_lines(method: dict[str, Any]) -> list[str]:
+    model, traffic, memory = method["model"], method["per_round"], method["memory"]
+    parts = "".join(f", {name} {size:,}" for name, size in (model["parts"] or {}).items())
+    kinds = ", ".join(f"{kind} {_size(size)}" for kind, size in traffic["bytes_by_kind"].items())
+    lines = [
+        f"parameters  {model['parameters']:,}{parts}",
+        f"a round     {traffic['messages']:,} messages, {_size(traffic['bytes'])}" + (f" ({kinds})" if kinds else ""),
+        f"memory      about {_size(memory['rows'] + memory['examples'])} in the fullest of {memory['hosts']} host(s)",
+    ]
+    if (topology := method["topology"]) is not None:
+        lines.append(
+            f"topology    {topology['edges']} edges, spectral gap {topology['spectral_gap']:.6f}, "
+            f"lambda_min {topology['lambda_min']:.6f}, {'connected' if topology['connected'] else 'NOT connected'}, "
+            f"{'doubly stochastic' if topology['doubly_stochastic'] else 'NOT doubly stochastic'}"
+        )
+    if (exact := method.get("exact")) is not None:
+        lines.append(
+            f"exact       largest difference {exact['max_difference']:.3g} after {exact['rounds']} rounds from {exact['twin']}"
+            if exact["twin"] else "exact       no centralised or unsplit twin exists for this method"
+        )  # fmt: skip
+    return lines
+
+
+def _size(count: int) -> str:
+    """Bytes in a unit that reads well."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
+        count /= 1000
+    raise AssertionError

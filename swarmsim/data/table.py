@@ -1,0 +1,72 @@
+"""Tables of text: reading, numbers, one-hot columns."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from swarmsim.data.text import listed
+from swarmsim.types import InputError
+
+__all__ = ["Table", "is_missing", "numbers", "one_hot", "read_table"]
+
+MISSING = frozenset({"", "na", "nan", "?"})
+
+Table = dict[str, list[str]]
+
+
+def is_missing(cell: str) -> bool:
+    """Whether a cell stands for no value: empty, NA, NaN or ? in any case."""
+    return cell.lower() in MISSING
+
+
+def read_table(path: Path, delimiter: str = ",") -> Table:
+    """Columns of a delimited text file with one header line; cells are stripped text."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            lines = [line for line in csv.reader(file, delimiter=delimiter) if line]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"data: {path} cannot be read as a table: {error}") from error
+    if len(lines) < 2:
+        raise InputError(f"data: {path} has {len(lines)} lines; a header and at least one row are needed")
+    header = [name.strip() for name in lines[0]]
+    _check(path, header, lines)
+    return {name: [line[i].strip() for line in lines[1:]] for i, name in enumerate(header)}
+
+
+def _check(path: Path, header: list[str], lines: list[list[str]]) -> None:
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise InputError(f"data: {path} has two columns with the name {twice[0]!r}; rename one")
+    for row, line in enumerate(lines[1:], start=1):
+        if len(line) != len(header):
+            raise InputError(f"data: {path}, row {row} has {len(line)} cells, the header has {len(header)}")
+
+
+def numbers(cells: Sequence[str], column: str) -> np.ndarray:
+    """A column of numbers [N, 1] float32, NaN where missing."""
+    values = np.empty((len(cells), 1), dtype=np.float32)
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = np.nan if is_missing(cell) else float(cell)
+        except ValueError:
+            raise InputError(
+                f"data: column {column!r}, row {row + 1} holds {cell!r}, which is no number; name the column in "
+                "`categorical` to use it as categories, or in `drop` to leave it out"
+            ) from None
+    return values
+
+
+def one_hot(cells: Sequence[str], column: str, categories: Sequence[str] = ()) -> tuple[np.ndarray, list[str]]:
+    """Indicators [N, k] float32 of the categories, NaN in all of them where missing; two categories need one column."""
+    found = sorted({cell for cell in cells if not is_missing(cell)})
+    categories = list(categories) or found
+    if unknown := sorted(set(found) - set(categories)):
+        raise InputError(f"data: column {column!r} holds {unknown[0]!r}; it may hold {listed(categories)}")
+    shown = categories[1:] if len(categories) == 2 else categories
+    matrix = np.array([[cell == name for name in shown] for cell in cells], dtype=np.float32).reshape(len(cells), -1)
+    matrix[[is_missing(cell) for cell in cells]] = np.nan
+    return matrix, [f"{column}={name}" for name in shown]

@@ -1,0 +1,284 @@
+"""The one loop, top to bottom: rounds of a method come out of it, and whoever logs listens outside.
+
+A study is a list of methods on the same institutions. Each method has its run folder; a study of several has
+one folder with a sub-folder for each, so that TensorBoard lays their curves over each other.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swarmsim.assemble import assemble, federation_of, hosts_of
+from swarmsim.data.federate import read_partition, save_partition
+from swarmsim.lazy import torch
+from swarmsim.log import checkpoint
+from swarmsim.log.claim import claim
+from swarmsim.log.console import Progress, result_table
+from swarmsim.log.files import read_json, write_atomic, write_json
+from swarmsim.log.hparams import write_hparams_experiment
+from swarmsim.log.links import command, deep_link
+from swarmsim.log.manifest import begin_manifest, end_manifest, resume_manifest
+from swarmsim.log.model import save_models
+from swarmsim.log.run_folder import RunFolder
+from swarmsim.log.tensorboard import Board, Setup
+from swarmsim.metrics.scores import measure, measured
+from swarmsim.rows import build
+from swarmsim.trees import flatten, unflatten
+from swarmsim.types import Federation, InputError, Report, SwarmsimError
+
+if TYPE_CHECKING:
+    from swarmsim.experiment import Experiment, Study
+    from swarmsim.runtime.driver import Runtime
+    from swarmsim.runtime.world import Job
+
+__all__ = ["open_runtime", "resume", "rounds", "run_study"]
+
+
+def rounds(runtime: Runtime, job: Job, federation: Federation, every: int, stop: int, begin: int = 0) -> Iterator[Report]:
+    """Rounds begin+1..job.rounds as reports, evaluated every `every` rounds and after the last.
+
+    From the start, a report of round 0 comes first: the models before training. The runtime is asked for many
+    rounds at a time, but never beyond the next evaluation or the next multiple of `stop` (a checkpoint).
+    """
+    if begin == 0:
+        yield _evaluated(runtime, job, federation, Report(0))
+    t = begin
+    while t < job.rounds:
+        until = min(job.rounds, t + every - t % every, t + stop - t % stop)
+        began = time.perf_counter()
+        done = runtime.advance(t, until)
+        waited = (time.perf_counter() - began) / len(done)
+        for each in done:
+            losses = [measured("train", name, "local", "loss", loss) for name, loss in each.losses.items()]
+            report = Report(each.round, tuple(losses), each.traffic, each.merges, wall={"train": waited})
+            if each.round % every == 0 or each.round == job.rounds:
+                report = _evaluated(runtime, job, federation, report)
+            yield report
+        t = until
+
+
+def run_study(study: Study, out: Path, force: bool = False) -> None:
+    """Run all methods of a study into a folder that is not used yet (or is emptied by force)."""
+    federation = federation_of(study.methods[0])
+    jobs = [assemble(experiment, federation, hosts_of(experiment, len(federation.shards))) for experiment in study.methods]
+    claim(out, force)
+    _carry_out(study, out, federation, jobs, resumed=False)
+
+
+def resume(out: Path) -> None:
+    """Continue a study where its files end: finished methods stay, a broken off one goes on from its checkpoint."""
+    from swarmsim.experiment import read
+
+    if not (out / "experiment.yaml").is_file():
+        raise InputError(f"{out}: holds no experiment.yaml, so no run that could be resumed")
+    study = read(out / "experiment.yaml")
+    federation = federation_of(study.methods[0], read_partition(out / "partition.npz"))
+    jobs = [assemble(experiment, federation, hosts_of(experiment, len(federation.shards))) for experiment in study.methods]
+    _carry_out(study, out, federation, jobs, resumed=True)
+
+
+def open_runtime(experiment: Experiment, hosts: int, servers: bool) -> Runtime:
+    """The runtime that an experiment asks for: `hosts` institution hosts, and one more if any method has a server."""
+    from swarmsim.runtime.driver import Inline
+
+    if experiment.runtime.use != "ray":
+        return Inline()
+    from swarmsim.runtime.ray import RayHosts
+
+    settings = experiment.runtime
+    return RayHosts(hosts + servers, settings.address, settings.temp_dir, settings.device)
+
+
+# ------------------------------------------------------------------------------------------ a whole study
+
+
+def _carry_out(study: Study, out: Path, federation: Federation, jobs: list, resumed: bool) -> None:
+    from swarmsim.experiment import resolved_yaml
+
+    summaries, several = {}, not study.single
+    if several and not resumed:
+        write_atomic(out / "experiment.yaml", resolved_yaml(study).encode())
+        save_partition(out / "partition.npz", federation)
+        begin_manifest(out, _facts(study.methods[0], study.name))
+        write_hparams_experiment(out, [_hparams(experiment) for experiment in study.methods], _metrics(federation))
+    elif several:
+        resume_manifest(out)
+    try:
+        with ExitStack() as stack:
+            runtimes: dict[tuple, Runtime] = {}
+            for experiment, (job, graph) in zip(study.methods, jobs, strict=True):
+                folder = out / experiment.label if several else out
+                if resumed and _finished(folder):
+                    summaries[experiment.label] = read_json(folder / "summary.json")
+                    continue
+                runtime = _shared_runtime(runtimes, experiment, jobs, stack)
+                summaries[experiment.label] = _Method(experiment, job, graph, federation, folder).carry_out(runtime, resumed)
+    except BaseException as error:
+        if several:
+            end_manifest(out, *_ending(error))
+        raise
+    if several:
+        end_manifest(out, "completed")
+        write_json(out / "summary.json", {"methods": summaries})
+    result_table(summaries)
+    print(f"results in {out}; look at them with\n  {command(out)}\n  {deep_link(6006)}")
+
+
+def _shared_runtime(open_ones: dict, experiment: Experiment, jobs: list, stack: ExitStack) -> Runtime:
+    """Methods with equal settings share one runtime: actors start once."""
+    key = experiment.runtime.model_dump_json()
+    if key not in open_ones:
+        n = len(jobs[0][0].names)
+        servers = any(job.servers for job, _ in jobs)
+        open_ones[key] = stack.enter_context(open_runtime(experiment, hosts_of(experiment, n), servers))
+    return open_ones[key]
+
+
+def _finished(folder: Path) -> bool:
+    manifest = folder / "manifest.json"
+    return manifest.is_file() and read_json(manifest)["status"] == "completed"
+
+
+# ------------------------------------------------------------------------------------------- one method
+
+
+@dataclass
+class _Method:
+    """One method of a study, from its first round to its summary."""
+
+    experiment: Experiment
+    job: Job
+    graph: Any
+    federation: Federation
+    folder: Path
+
+    def carry_out(self, runtime: Runtime, resumed: bool) -> dict[str, Any]:
+        """Run (or go on), record every report, save the models; returns the summary."""
+        runtime.start(self.job)
+        begin = self._restore(runtime) if resumed else 0
+        records, board = self._open(begin)
+        experiment = self.experiment
+        stop = experiment.checkpoint.every if experiment.checkpoint else self.job.rounds or 1
+        try:
+            with Progress(self.job.rounds, experiment.label) as progress:
+                for report in rounds(runtime, self.job, self.federation, experiment.evaluate.every, stop, begin):
+                    records.record(report)
+                    board.record(report)
+                    progress.update(report)
+                    if experiment.checkpoint and report.round and report.round % stop == 0:
+                        self._save(runtime, report.round, records, board)
+            self._save_models(runtime)
+        except BaseException as error:
+            status, cause = _ending(error)
+            board.finish(status)
+            records.finish(status, cause)
+            raise
+        board.finish("completed")
+        return records.finish("completed")
+
+    def _open(self, begin: int) -> tuple[RunFolder, Board]:
+        from swarmsim.experiment import resolved_yaml
+
+        text, setup = resolved_yaml(self.experiment), self._setup()
+        if begin:
+            records = RunFolder.reopen(self.folder, begin)
+            spent = sum(float(line.split(",")[1]) for line in _lines(self.folder / "timing.csv"))
+            return records, Board(self.folder, setup, begin, spent)
+        records = RunFolder.create(self.folder, text, _facts(self.experiment, self.experiment.name), force=True)
+        save_partition(self.folder / "partition.npz", self.federation)
+        return records, Board(self.folder, setup)
+
+    def _setup(self) -> Setup:
+        from swarmsim.experiment import resolved_yaml
+
+        classes = self.federation.classes
+        counts = [np.bincount(shard.train.y, minlength=len(classes)) for shard in self.federation.shards if classes]
+        return Setup(
+            self.job.names, classes, np.array(counts) if classes else None, self.graph,
+            resolved_yaml(self.experiment), _hparams(self.experiment),
+        )  # fmt: skip
+
+    def _save(self, runtime: Runtime, done: int, records: RunFolder, board: Board) -> None:
+        """A checkpoint, behind everything that was recorded until then."""
+        records.sync()
+        board.flush()
+        structure, tensors = flatten(runtime.save())
+        named = {str(place): tensor for place, tensor in enumerate(tensors)}
+        checkpoint.save(self.folder / "checkpoints", done, named, {"state": structure}, self.experiment.checkpoint.keep)
+
+    def _restore(self, runtime: Runtime) -> int:
+        """Give the runtime its last checkpoint; returns the round it was taken after, 0 if there is none."""
+        found = checkpoint.load_latest(self.folder / "checkpoints")
+        if found is None:
+            return 0
+        runtime.load(unflatten(found.meta["state"], [found.tensors[str(k)] for k in range(len(found.tensors))]))
+        return found.round
+
+    def _save_models(self, runtime: Runtime) -> None:
+        rows = _stacked(runtime.models())
+        parts = {name: _stacked(held) for name, held in runtime.parts().items()}
+        job = self.job
+        network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, torch.float32)
+        save_models(self.folder, rows, network.layout(), parts)
+
+
+def _evaluated(runtime: Runtime, job: Job, federation: Federation, report: Report) -> Report:
+    """The report with the scores of all models on all their test sets."""
+    began = time.perf_counter()
+    merges = getattr(type(job.algorithm), "merges", False)
+    pooled = tuple(range(len(job.names))) if len(job.names) <= POOLED else ()
+    predictions, distances, traffic = runtime.predict(report.round, pooled, merges)
+    scores = measure(predictions, distances, federation, job.task.scored_by)
+    return Report(
+        report.round, report.scores + scores, report.traffic + tuple(traffic), report.merges, report.seconds,
+        {**report.wall, "evaluate": time.perf_counter() - began},
+    )  # fmt: skip
+
+
+POOLED = 32  # up to so many institutions, every local model is tried on the pooled test set too
+
+
+def _stacked(models: dict[int, dict]) -> dict[str, torch.Tensor]:
+    """{"params": [n, d], ...} from one dict of rows an institution."""
+    kinds = models[min(models)] if models else ()
+    return {kind: torch.stack([models[i][kind].cpu() for i in sorted(models)]) for kind in kinds}
+
+
+def _facts(experiment: Experiment, name: str) -> dict[str, Any]:
+    runtime = experiment.runtime
+    return {
+        "name": name, "seed": {"data": experiment.seed_data, "run": experiment.seed_run}, "threads": 1,
+        "runtime": runtime.use, "hosts": runtime.hosts,
+    }  # fmt: skip
+
+
+def _hparams(experiment: Experiment) -> dict[str, Any]:
+    """What distinguishes one method from another."""
+    algorithm = experiment.resolved["algorithm"]
+    topology = experiment.resolved.get("topology")
+    return {"algorithm": algorithm, "topology": topology, "seed": experiment.seed_run, "rounds": experiment.rounds}
+
+
+def _metrics(federation: Federation) -> tuple[str, ...]:
+    return ("auroc", "accuracy", "balanced_accuracy", "loss") if federation.classes else ("loss",)
+
+
+def _ending(error: BaseException) -> tuple[str, str]:
+    """(status, cause) for the manifest."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", "interrupted by the user"
+    diverged = isinstance(error, SwarmsimError) and error.exit_code == 3
+    return "diverged" if diverged else "failed", str(error) or type(error).__name__
+
+
+def _lines(path: Path) -> list[str]:
+    with suppress(FileNotFoundError):
+        return path.read_text().splitlines()[1:]
+    return []

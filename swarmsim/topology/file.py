@@ -1,0 +1,64 @@
+"""A network read from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+from pydantic import Field
+
+from swarmsim.lazy import networkx
+from swarmsim.topology.base import Topology
+from swarmsim.topology.formats.edgelist import read_edgelist
+from swarmsim.topology.formats.graphml import read_graphml
+from swarmsim.topology.formats.yaml_network import read_yaml
+from swarmsim.topology.guess import nearest
+from swarmsim.types import InputError
+
+__all__ = ["File"]
+
+READERS = {
+    ".yaml": read_yaml, ".yml": read_yaml, ".graphml": read_graphml, ".edgelist": read_edgelist, ".txt": read_edgelist,
+}  # fmt: skip
+LARGEST = 1_000_000
+
+
+class File(Topology):
+    """A network from a file: .yaml (see topologies/README.md), .graphml, or a list of edges (.edgelist, .txt).
+
+    Node i is the i-th of the file, with its `name`; if the names are those of the institutions, nodes follow the
+    institutions (`build`). Edges may carry latency (seconds) and bandwidth (bytes/second). rho depends on the network.
+    One node and no edge is a legal network. Files of more than 1 MB are refused.
+
+    Reference: Brandes et al., GraphML progress report, Graph Drawing 2001, for .graphml.
+    """
+
+    path: str = Field(min_length=1, description="the file; relative paths start where swarmsim is run")
+
+    def graph(self, n: int | None, seed: int) -> networkx.Graph | networkx.DiGraph:
+        """The network as it is in the file; n, if given, must be its number of nodes."""
+        place = Path(self.path).expanduser()
+        if place.suffix.lower() not in READERS:
+            self._fail(f"the name must end in {', '.join(READERS)}")
+        graph = READERS[place.suffix.lower()](self._source(place), self.path)
+        if n is not None and n != len(graph):
+            self._fail(f"{len(graph)} nodes in the file, but {n} institutions; the numbers must be equal")
+        return graph
+
+    def _source(self, place: Path) -> str:
+        if not place.is_file():
+            beside = place.parent.glob("*") if place.parent.is_dir() else ()
+            self._fail(f"no such file{nearest(place.name, (other.name for other in beside))}")
+        try:
+            with place.open("rb") as stream:
+                content = stream.read(LARGEST + 1)
+            if len(content) > LARGEST:
+                self._fail(f"more than {LARGEST} bytes; a topology file of this size is refused")
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            self._fail(f"not UTF-8 text at byte {error.start}; save it as UTF-8")
+        except OSError as error:
+            self._fail(f"cannot be read: {error.strerror}")
+
+    def _fail(self, message: str) -> NoReturn:
+        raise InputError(f"topology file {self.path!r}: {message}")
