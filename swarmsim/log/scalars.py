@@ -1,0 +1,102 @@
+"""Which TensorBoard curves a report adds points to: a pure function, and the table that documents every tag."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from swarmsim.metrics.summary import mean, spread
+from swarmsim.types import Report, Score, Traffic
+
+__all__ = ["MANY", "ROOT", "TAGS", "sample", "scalars"]
+
+TAGS = {
+    "train/<metric>": "on the institution's own training examples; in the method's run: mean over institutions",
+    "validation/<metric>": "local model, the institution's own validation set; in the method's run: mean",
+    "test/<metric>": "local model, the institution's own test set; in the method's run: mean over institutions",
+    "pooled/<metric>": "local model, all institutions' test sets together; in the method's run: mean",
+    "external/<metric>": "local model, test set of an institution that never trains; in the method's run: mean",
+    "merged/<split>_<metric>": "the merged model (the mean of the rows) on that split",
+    "swarm/mean_<metric>": "mean over institutions of test/<metric>",
+    "swarm/worst_<metric>": "test/<metric> of the institution where it is worst",
+    "swarm/best_<metric>": "test/<metric> of the institution where it is best",
+    "swarm/q1_<metric>": "more than 30 institutions: lower quartile over them of test/<metric>",
+    "swarm/median_<metric>": "more than 30 institutions: median over them of test/<metric>",
+    "swarm/q3_<metric>": "more than 30 institutions: upper quartile over them of test/<metric>",
+    "swarm/consensus_distance": "root mean square distance of the institutions' parameters to their mean",
+    "net/bytes_<kind>": "bytes sent in this round, by kind of message; in an institution's run: what it sent",
+    "net/messages": "messages sent in this round, without those of evaluation; in an institution's run: its own",
+    "time/wall_seconds": "wall time since the run began, resumed halves added up",
+    "time/simulated_seconds": "the simulated clock at the end of the round",
+    "data/partition": "figure: examples of each class at each institution",
+    "network/topology": "figure: who talks to whom, coloured by the final main metric of the test set",
+    "experiment": "text: the resolved experiment file",
+}
+"""Every tag that swarmsim writes, and what it means."""
+
+ROOT = ""  # the method's own run; the others bear the names of institutions
+MANY = 30  # more institutions than this are shown as quartiles and a sample
+
+Runs = dict[str, dict[str, float]]
+
+
+def scalars(report: Report, many: bool) -> Runs:
+    """{run: {tag: value}} of one round; values that are not finite are left out.
+
+    A score of model `local` (whatever the institution itself would use) has the tag of its split, one of model
+    `merged` stands under merged/, one of model and institution `all` under swarm/.
+    """
+    runs: Runs = defaultdict(dict)
+    for (model, split, metric), values in _by_metric(report.scores).items():
+        tag = _tag(model, split, metric)
+        for institution, value in values.items():
+            runs[ROOT if institution == "all" else institution][tag] = value
+        if "all" not in values:
+            runs[ROOT][tag] = mean(values.values())
+            if (model, split) == ("local", "test"):
+                runs[ROOT] |= _over_institutions(metric, list(values.values()), many)
+    _add_traffic(runs, report.traffic)
+    if report.seconds is not None:
+        runs[ROOT]["time/simulated_seconds"] = report.seconds
+    return dict(runs)
+
+
+def sample(names: Sequence[str]) -> tuple[str, ...]:
+    """The institutions that get a run of their own: all up to 30 of them, else 10 evenly spaced ones."""
+    if len(names) <= MANY:
+        return tuple(names)
+    return tuple(names[place] for place in np.linspace(0, len(names) - 1, 10).round().astype(int))
+
+
+def _by_metric(scores: Iterable[Score]) -> dict[tuple[str, str, str], dict[str, float]]:
+    """{(model, split, metric): {institution: value}}, finite values only."""
+    found: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
+    for split, institution, model, metric, value in scores:
+        if math.isfinite(value):
+            found[model, split, metric][institution] = float(value)
+    return found
+
+
+def _tag(model: str, split: str, metric: str) -> str:
+    tags = {"local": f"{split}/{metric}", "merged": f"merged/{split}_{metric}", "all": f"swarm/{metric}"}
+    if model not in tags:
+        raise ValueError(f"tensorboard: no tag for the scores of model {model!r}; models: {', '.join(tags)}")
+    return tags[model]
+
+
+def _over_institutions(metric: str, values: list[float], many: bool) -> dict[str, float]:
+    figures = spread(metric, values)
+    if many:
+        figures |= dict(zip(("q1", "median", "q3"), np.quantile(values, (0.25, 0.5, 0.75)).tolist(), strict=True))
+    return {f"swarm/{name}_{metric}": value for name, value in figures.items()}
+
+
+def _add_traffic(runs: Runs, traffic: Iterable[Traffic]) -> None:
+    for _, src, _, kind, messages, size in traffic:
+        for run in (runs[ROOT], runs[src]):
+            run[f"net/bytes_{kind}"] = run.get(f"net/bytes_{kind}", 0) + size
+            if not kind.startswith("eval_"):
+                run["net/messages"] = run.get("net/messages", 0) + messages

@@ -1,0 +1,164 @@
+"""TensorBoard: a run for the method and one for each institution, writing the same tags so that curves overlay."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from swarmsim.log import figures
+from swarmsim.log.hparams import end_summary, start_summary
+from swarmsim.log.layout import layout
+from swarmsim.log.scalars import MANY, ROOT, sample, scalars
+from swarmsim.metrics.summary import main_metric
+from swarmsim.types import Report
+
+if TYPE_CHECKING:
+    import networkx
+    import numpy as np
+
+__all__ = ["Board", "Setup", "folder_names"]
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a board shows beside the reports.
+
+    counts [n, classes]: training examples of each class at each institution; graph: its nodes in institution
+    order; yaml: the resolved experiment; hparams: nested as in YAML.
+    """
+
+    names: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+    counts: np.ndarray | None = None
+    graph: networkx.Graph | None = None
+    yaml: str = ""
+    hparams: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Board:
+    """The event files below `path`: `record` every report, `flush` before every checkpoint, `finish` at the end.
+
+    A resumed run gives the round of its checkpoint (`after`): later points of the first half are purged.
+    `wall_seconds` is what the run had taken until then.
+    """
+
+    def __init__(self, path: Path | str, setup: Setup, after: int | None = None, wall_seconds: float = 0.0) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        def writer(folder: Path) -> SummaryWriter:
+            purge = None if after is None else after + 1
+            return SummaryWriter(str(folder), purge_step=purge, max_queue=1000, flush_secs=30)
+
+        if after is not None:
+            _wait_for_a_later_second(Path(path))
+        self.setup, self.wall_seconds, self._round = setup, wall_seconds, after or 0
+        self._many = len(setup.names) > MANY
+        folders = folder_names(sample(setup.names))
+        self._writers = {ROOT: writer(Path(path))}
+        self._writers |= {name: writer(Path(path) / folder) for name, folder in folders.items()}
+        self._latest: dict[str, dict[str, float]] = {}  # {tag: {institution: value}} of the last evaluation
+        self._laid_out, self._drawn = False, bool(after)
+        if after is None:
+            self._add(ROOT, start_summary(setup.hparams), 0)
+            self._writers[ROOT].add_text("experiment", f"```yaml\n{setup.yaml.rstrip()}\n```", 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def record(self, report: Report) -> None:
+        """Add one round to the curves."""
+        runs = scalars(report, self._many)
+        self._round = report.round
+        self.wall_seconds += sum(report.wall.values())
+        runs.setdefault(ROOT, {})["time/wall_seconds"] = self.wall_seconds
+        self._remember(runs)
+        if self._latest and not self._laid_out:
+            self._laid_out = True
+            self._writers[ROOT].add_custom_scalars(layout(runs[ROOT], self._many))
+        for run in self._writers.keys() & runs.keys():
+            self._add(run, _summary(runs[run]), report.round)
+        if report.round and not self._drawn:
+            self._draw()
+
+    def flush(self) -> None:
+        """Write out every point that was recorded."""
+        for writer in self._writers.values():
+            writer.flush()
+
+    def finish(self, status: str) -> None:
+        """Draw the topology with the last scores, note how the run ended, close the files."""
+        if not self._drawn:
+            self._draw()
+        self._draw_topology()
+        self._add(ROOT, end_summary(status == "completed"), self._round)
+        self.close()
+
+    def close(self) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+    def _add(self, run: str, summary, round_: int) -> None:
+        self._writers[run].file_writer.add_summary(summary, round_)
+
+    def _remember(self, runs: dict[str, dict[str, float]]) -> None:
+        """Keep every institution's test scores, also of those that have no run of their own."""
+        for run in runs.keys() - {ROOT}:
+            for tag, value in runs[run].items():
+                if tag.startswith("test/"):
+                    self._latest.setdefault(tag.removeprefix("test/"), {})[run] = value
+
+    def _draw(self) -> None:
+        """The pictures that do not wait for results."""
+        self._drawn = True
+        setup = self.setup
+        if setup.counts is not None and setup.classes:
+            self._add(
+                ROOT, _picture("data/partition", figures.partition_figure(setup.names, setup.classes, setup.counts)), 0
+            )
+
+    def _draw_topology(self) -> None:
+        if self.setup.graph is None:
+            return
+        metric = main_metric(self._latest) or ""
+        figure = figures.topology_figure(self.setup.graph, self.setup.names, self._latest.get(metric), metric)
+        self._add(ROOT, _picture("network/topology", figure), self._round)
+
+
+def folder_names(names: Sequence[str]) -> dict[str, str]:
+    """A folder for each institution: its name, or what of it is safe in a path, numbered where two are equal."""
+    taken: dict[str, str] = {}
+    for name in names:
+        safe = re.sub(r"[^\w+ -]", "_", name).strip() or "_"
+        number, folder = 1, safe
+        while folder in {"model", "checkpoints", *taken.values()}:
+            number += 1
+            folder = f"{safe}_{number}"
+        taken[name] = folder
+    return taken
+
+
+def _wait_for_a_later_second(path: Path) -> None:
+    """TensorBoard reads event files in the order of their names, which begin with the second of their creation."""
+    stamps = [int(file.name.split(".")[3]) for file in path.glob("events.out.tfevents.*")]
+    time.sleep(min(1.0, max(0.0, max(stamps, default=0) + 1 - time.time())))
+
+
+def _summary(values: Mapping[str, float]):
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    return Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+
+
+def _picture(tag: str, figure):
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+    width, height = (int(side) for side in figure.get_size_inches() * 100)
+    image = Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=figures.png(figure))
+    return Summary(value=[Summary.Value(tag=tag, image=image)])
