@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swarmsim.assemble import assemble, federation_of, hosts_of
-from swarmsim.data.federate import read_partition, save_partition
 from swarmsim.lazy import torch
 from swarmsim.log import checkpoint
 from swarmsim.log.claim import claim
@@ -29,6 +28,7 @@ from swarmsim.log.model import save_models
 from swarmsim.log.run_folder import RunFolder
 from swarmsim.log.tensorboard import Board, Setup
 from swarmsim.metrics.scores import measure, measured
+from swarmsim.partition.file import read_partition, save_partition
 from swarmsim.rows import build
 from swarmsim.trees import flatten, unflatten
 from swarmsim.types import Federation, InputError, Report, SwarmsimError
@@ -107,9 +107,10 @@ def _carry_out(study: Study, out: Path, federation: Federation, jobs: list, resu
         write_atomic(out / "experiment.yaml", resolved_yaml(study).encode())
         save_partition(out / "partition.npz", federation)
         begin_manifest(out, _facts(study.methods[0], study.name))
-        write_hparams_experiment(out, [_hparams(experiment) for experiment in study.methods], _metrics(federation))
     elif several:
         resume_manifest(out)
+    if not resumed:
+        write_hparams_experiment(out, [_hparams(experiment) for experiment in study.methods], _metrics(federation))
     try:
         with ExitStack() as stack:
             runtimes: dict[tuple, Runtime] = {}
@@ -128,7 +129,7 @@ def _carry_out(study: Study, out: Path, federation: Federation, jobs: list, resu
         end_manifest(out, "completed")
         write_json(out / "summary.json", {"methods": summaries})
     result_table(summaries)
-    print(f"results in {out}; look at them with\n  {command(out)}\n  {deep_link(6006)}")
+    print(f"results in {out}; look at them with\n  {command(out)}\n  {deep_link(_metrics(federation)[0])}")
 
 
 def _shared_runtime(open_ones: dict, experiment: Experiment, jobs: list, stack: ExitStack) -> Runtime:
@@ -189,8 +190,7 @@ class _Method:
         text, setup = resolved_yaml(self.experiment), self._setup()
         if begin:
             records = RunFolder.reopen(self.folder, begin)
-            spent = sum(float(line.split(",")[1]) for line in _lines(self.folder / "timing.csv"))
-            return records, Board(self.folder, setup, begin, spent)
+            return records, Board(self.folder, setup, begin, records.wall_seconds)
         records = RunFolder.create(self.folder, text, _facts(self.experiment, self.experiment.name), force=True)
         save_partition(self.folder / "partition.npz", self.federation)
         return records, Board(self.folder, setup)
@@ -276,9 +276,3 @@ def _ending(error: BaseException) -> tuple[str, str]:
         return "interrupted", "interrupted by the user"
     diverged = isinstance(error, SwarmsimError) and error.exit_code == 3
     return "diverged" if diverged else "failed", str(error) or type(error).__name__
-
-
-def _lines(path: Path) -> list[str]:
-    with suppress(FileNotFoundError):
-        return path.read_text().splitlines()[1:]
-    return []

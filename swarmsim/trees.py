@@ -11,7 +11,7 @@ from typing import Any
 
 from swarmsim.lazy import torch
 
-__all__ = ["flatten", "nbytes", "signature", "stack", "tree_map", "unflatten", "unstack"]
+__all__ = ["flatten", "nbytes", "settled", "signature", "stack", "tree_map", "unflatten", "unstack"]
 
 
 def tree_map(f: Callable, tree: Any) -> Any:
@@ -58,6 +58,15 @@ def unflatten(structure: Any, tensors: list[torch.Tensor]) -> Any:
 def nbytes(tree: Any) -> int:
     """Bytes of the tensors of a tree, as they go over a wire (no headers)."""
     return sum(tensor.numel() * tensor.element_size() for tensor in flatten(tree)[1])
+
+
+def settled(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor without gaps in memory, images [B, C, H, W] with their channels innermost: the layout of a message.
+
+    Several of torch's CPU kernels are much faster on images in that layout, and kernels of the two layouts round
+    differently; so whatever crosses the net has one layout, whether or not it leaves the process.
+    """
+    return tensor.contiguous(memory_format=torch.channels_last if tensor.dim() == 4 else torch.contiguous_format)
 
 
 def signature(tree: Any) -> str:

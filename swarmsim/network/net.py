@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from swarmsim.lazy import torch
 from swarmsim.network.ledger import Ledger
 from swarmsim.network.located import Group, Located
-from swarmsim.trees import flatten, nbytes, unflatten
+from swarmsim.trees import flatten, nbytes, settled, tree_map, unflatten
 from swarmsim.types import Mixing
 
 __all__ = ["Net", "Place", "Transport", "weighted_sum"]
@@ -92,17 +92,17 @@ class Net:
         """
         outgoing: dict[int, dict[int, Any]] = {}
         incoming: dict[int, dict[int, None]] = {}
+        held = {i: tree_map(settled, tree) for i, tree in values.values.items()}
         for src, i, dst, j in pairs:
             sender, receiver = self._place(src.kind, i), self._place(dst.kind, j)
             if sender == self._me:
-                self._count(src, i, dst, j, values.values[i], kind)
+                self._count(src, i, dst, j, held[i], kind)
                 if receiver != self._me:
-                    outgoing.setdefault(receiver, {})[i] = values.values[i]
+                    outgoing.setdefault(receiver, {})[i] = held[i]
             elif receiver == self._me:
                 incoming.setdefault(sender, {})[i] = None
         for host in sorted(outgoing):
             self._transport.send(host, list(outgoing[host].values()))
-        held = dict(values.values)
         for host in sorted(incoming):
             held.update(zip(incoming[host], self._transport.receive(host), strict=True))
         return {(i, j): held[i] for _, i, dst, j in pairs if self._place(dst.kind, j) == self._me}

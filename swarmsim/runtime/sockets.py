@@ -16,7 +16,7 @@ from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
 from swarmsim.lazy import torch
-from swarmsim.trees import flatten, unflatten
+from swarmsim.trees import flatten, settled, unflatten
 from swarmsim.types import SwarmsimError
 
 __all__ = ["PeerLost", "Sockets"]
@@ -56,7 +56,7 @@ class Sockets:
     def send(self, host: int, tree: Any) -> None:
         """Hand a tree over to another host; returns when its bytes are on their way."""
         structure, tensors = flatten(tree)
-        tensors = [tensor.detach().cpu().contiguous() for tensor in tensors]
+        tensors = [settled(tensor.detach().cpu()) for tensor in tensors]
         kinds = [(str(tensor.dtype).removeprefix("torch."), tensor.shape) for tensor in tensors]
         try:
             self._peers[host].send_bytes(json.dumps([structure, kinds]).encode())
@@ -82,7 +82,7 @@ class Sockets:
         try:
             while True:
                 structure, kinds = json.loads(connection.recv_bytes())
-                tensors = [torch.empty(shape, dtype=getattr(torch, dtype)) for dtype, shape in kinds]
+                tensors = [settled(torch.empty(shape, dtype=getattr(torch, dtype))) for dtype, shape in kinds]
                 for tensor in tensors:
                     if tensor.numel():
                         connection.recv_bytes_into(_bytes(tensor))
@@ -92,5 +92,6 @@ class Sockets:
 
 
 def _bytes(tensor: torch.Tensor) -> memoryview:
-    """The memory of a contiguous tensor."""
-    return memoryview(tensor.view(-1).view(torch.uint8).numpy())
+    """The memory of a settled tensor."""
+    flat = tensor.permute(0, 2, 3, 1) if tensor.dim() == 4 else tensor
+    return memoryview(flat.reshape(-1).view(torch.uint8).numpy())
