@@ -6,7 +6,6 @@ institutions one after another. Gradients of z and u are called cut gradients.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from swarmsim.lazy import torch
@@ -15,8 +14,6 @@ from swarmsim.local.passes import Pass, forward
 from swarmsim.rows import Segment
 
 __all__ = ["compose", "serve", "step", "trunk_backward", "trunk_forward"]
-
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def step(learner: Learner, member: Member, here: Pass, gradient: torch.Tensor, t: int) -> Member:

@@ -17,7 +17,7 @@ from swarmsim.rows import Network, Segment
 __all__ = ["Learner", "take"]
 
 Member = dict[str, Any]  # {"weights": Weights, "optimizer": State}
-Examples = tuple[torch.Tensor, torch.Tensor]
+Examples = tuple[Any, Any]  # tensors (x, y)
 
 
 @dataclass(frozen=True)

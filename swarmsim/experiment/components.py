@@ -1,0 +1,62 @@
+"""What can be written after `use:`: the component files of a section's folder, found by looking.
+
+A component file exports one name, a concrete subclass of `Arguments` defined in it. Only files found here are ever
+imported; a name from an experiment file is compared with theirs, never imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from functools import cache
+
+from swarmsim.types import Arguments
+
+__all__ = ["FOLDERS", "component", "components"]
+
+FOLDERS = {
+    "data": "swarmsim.data",
+    "partition": "swarmsim.partition",
+    "model": "swarmsim.models",
+    "task": "swarmsim.tasks",
+    "topology": "swarmsim.topology",
+    "algorithm": "swarmsim.algorithms",
+}
+
+
+def component(section: str, use: str) -> type[Arguments] | None:
+    """The class that `use` names in a section's folder, if there is one."""
+    return _exported(FOLDERS[section], use) if use in _files(FOLDERS[section]) else None
+
+
+@cache
+def components(section: str) -> dict[str, type[Arguments]]:
+    """Everything that can be written after `use:` in a section."""
+    found = {use: component(section, use) for use in _files(FOLDERS[section])}
+    return {use: cls for use, cls in found.items() if cls is not None}
+
+
+@cache
+def _files(package: str) -> tuple[str, ...]:
+    return tuple(sorted(_walk(list(importlib.import_module(package).__path__), "")))
+
+
+def _walk(folders: list[str], prefix: str) -> Iterator[str]:
+    for found in pkgutil.iter_modules(folders):
+        if found.name.startswith("_"):
+            continue
+        if found.ispkg and not prefix:
+            yield from _walk([f"{folder}/{found.name}" for folder in folders], f"{found.name}/")
+        elif not found.ispkg:
+            yield prefix + found.name
+
+
+@cache
+def _exported(package: str, use: str) -> type[Arguments] | None:
+    module = importlib.import_module(f"{package}.{use.replace('/', '.')}")
+    names = getattr(module, "__all__", ())
+    value = getattr(module, names[0], None) if len(names) == 1 else None
+    fits = inspect.isclass(value) and issubclass(value, Arguments) and value.__module__ == module.__name__
+    return value if fits and not inspect.isabstract(value) else None
