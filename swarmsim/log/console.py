@@ -65,16 +65,14 @@ def result_table(summaries: Mapping[str, Mapping[str, Any]], console: Console | 
     table = Table(box=SIMPLE_HEAD)
     for column in ("method", "model"):
         table.add_column(column, no_wrap=True)
-    for column in (f"mean {metric}", f"worst {metric}", "sent", "wall", "simulated"):
+    timed = any(summary["simulated_seconds"] is not None for summary in summaries.values())
+    for column in (f"mean {metric}", "worst", "sent", "wall", *(["simulated"] if timed else [])):
         table.add_column(column, justify="right", no_wrap=True)
     for label, summary in summaries.items():
         for model in ("local", "merged"):
             if metric in (found := _tested(summary, model)):
                 table.add_row(label, model, *_cells(found[metric], summary))
-    if console.is_terminal:
-        console.print(table)
-    else:
-        console.print(table, width=200)
+    console.print(table)
 
 
 def _cells(figures: Mapping[str, float | None], summary: Mapping[str, Any]) -> tuple[str, ...]:
@@ -82,8 +80,8 @@ def _cells(figures: Mapping[str, float | None], summary: Mapping[str, Any]) -> t
 
     scores = ("-" if figures[key] is None else f"{figures[key]:.3f}" for key in ("mean", "worst"))
     clock = summary["simulated_seconds"]
-    simulated = "-" if clock is None else f"{clock:.1f} s"
-    return (*scores, decimal(summary["bytes"]), f"{summary['wall_seconds']:.1f} s", simulated)
+    simulated = () if clock is None else (f"{clock:.1f} s",)
+    return (*scores, decimal(summary["bytes"]), f"{summary['wall_seconds']:.1f} s", *simulated)
 
 
 def _tested(summary: Mapping[str, Any], model: str) -> Mapping[str, Any]:
@@ -99,9 +97,11 @@ def _score(report: Report) -> str:
 
 
 def _console() -> Console:
+    """The terminal; a file or a pipe has no width, so nothing is cut short for it."""
     from rich.console import Console
 
-    return Console()
+    console = Console()
+    return console if console.is_terminal else Console(width=160)
 
 
 def _bar(console: Console):

@@ -31,23 +31,24 @@ class HostLost(SwarmsimError):
 class _Actor:
     """What runs in each actor: a host and its sockets."""
 
-    def __init__(self, me: int, interface: str | None, key: bytes, device: str) -> None:
+    def __init__(self, me: int, interface: str | None, key: bytes) -> None:
         import ray
 
-        self.me, self.key, self.device = me, key, device
+        self.me, self.key = me, key
         self.interface = interface or ray.util.get_node_ip_address()
         self.sockets: Sockets | None = None
 
     def listen(self) -> tuple[str, int]:
         if self.sockets:
             self.sockets.close()
-        self.sockets = Sockets(self.me, self.interface, self.key, self.device)
+        self.sockets = Sockets(self.me, self.interface, self.key)
         return self.sockets.address
 
     def meet(self, addresses: list[tuple[str, int]]) -> None:
         self.sockets.connect(addresses)
 
     def start(self, job: Job) -> None:
+        self.sockets.device = job.device
         self.host = Host(job, self.me, self.sockets)
         gc.collect()
         gc.freeze()  # what a host holds from here on is not garbage; scanning it took a third of a packed round
@@ -63,13 +64,13 @@ class RayHosts:
         connect(address, temp_dir)
         import ray
 
-        self._ray, self._device = ray, device
+        self._ray = ray
         gpus = 1 / count if device == "cuda" else 0
         if gpus > ray.cluster_resources().get("GPU", 0):
             raise HostLost("runtime ray: device cuda was asked for, but the cluster has no GPU; use device: cpu")
         actor = ray.remote(_Actor).options(num_cpus=0, num_gpus=gpus)
         key, interface = secrets.token_bytes(32), None if address else "127.0.0.1"
-        self._actors = [actor.remote(me, interface, key, device) for me in range(count)]
+        self._actors = [actor.remote(me, interface, key) for me in range(count)]
         self._addresses = [handle.listen.remote() for handle in self._actors]
         self._met = False
 
@@ -136,7 +137,7 @@ def connect(address: str | None = None, temp_dir: str | None = None) -> None:
     address = address or os.environ.get("RAY_ADDRESS")
     if not address:
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     import ray
 
     if ray.is_initialized():

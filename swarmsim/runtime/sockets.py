@@ -27,10 +27,13 @@ class PeerLost(SwarmsimError):
 
 
 class Sockets:
-    """The connections of one host to all others; `address` is where the others reach it."""
+    """The connections of one host to all others; `address` is where the others reach it.
 
-    def __init__(self, me: int, interface: str, key: bytes, device: str) -> None:
-        self.me, self._key, self._device = me, key, device
+    What arrives goes to `device`, which a job may change.
+    """
+
+    def __init__(self, me: int, interface: str, key: bytes) -> None:
+        self.me, self.device, self._key = me, "cpu", key
         self._listener = Listener((interface, 0), backlog=64, authkey=key)
         self.address = self._listener.address
         self._peers: dict[int, Connection] = {}
@@ -71,7 +74,7 @@ class Sockets:
         structure, tensors = self._inbox[host].get()
         if structure is None:
             raise PeerLost(f"host {self.me}: host {host} is gone while being waited for")
-        return unflatten(structure, [tensor.to(self._device) for tensor in tensors])
+        return unflatten(structure, [tensor.to(self.device) for tensor in tensors])
 
     def close(self) -> None:
         for connection in self._peers.values():
