@@ -53,7 +53,8 @@ def job(algorithm, model, held: dict[int, Shard], hosts: int, server_host: int, 
         algorithm=algorithm, model=model, task=Classification(), names=tuple(shard.name for shard in held.values()),
         sizes=tuple(len(shard.train) for shard in held.values()), example=held[0].train.x.shape[1:], outputs=10,
         shards=held, tests=tuple(shard.test for shard in held.values()), external=None, pool=None, mixing=mixing,
-        servers=servers, hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (server_host,) * servers},
+        servers=servers,
+        hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (server_host,) * servers},
         rounds=1000, seed=0, dtype="float32", device="cpu", packed=packed,
     )  # fmt: skip
 
@@ -63,7 +64,9 @@ def reference(model, held: dict[int, Shard], lr: float, batch: int) -> Callable[
     torch.set_num_threads(1)
     example = held[0].train.x.shape[1:]
     modules = [
-        torch.nn.Sequential(*(module for _, module in build(lambda: model.stages(example, 10), 0, torch.float32).stages))
+        torch.nn.Sequential(
+            *(module for _, module in build(lambda: model.stages(example, 10), 0, torch.float32).stages)
+        )
         for _ in held
     ]
     data = [(torch.from_numpy(shard.train.x), torch.from_numpy(shard.train.y)) for shard in held.values()]
@@ -92,7 +95,10 @@ def compare(name: str, bound: float, runtime: Runtime, work: Job, bare: Callable
         theirs.append(_timed(bare))
         t += rounds
     mine, its = statistics.median(ours), statistics.median(theirs)
-    print(f"{name:<52} {mine * 1e3:9.1f} ms {its * 1e3:9.1f} ms   ratio {mine / its:5.2f}   at most {bound:.3g}", flush=True)
+    print(
+        f"{name:<52} {mine * 1e3:9.1f} ms {its * 1e3:9.1f} ms   ratio {mine / its:5.2f}   at most {bound:.3g}",
+        flush=True,
+    )
 
 
 def averaging(hosts: RayHosts) -> None:
@@ -139,7 +145,7 @@ def _timed(work: Callable[[], object]) -> float:
 @contextmanager
 def three_hosts() -> Iterator[RayHosts]:
     """Two hosts for institutions and one for a server, as actors."""
-    with RayHosts(3, None, None, "cpu") as hosts:
+    with RayHosts(3) as hosts:
         yield hosts
     disconnect()
 

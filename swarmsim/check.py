@@ -82,7 +82,11 @@ def _traffic(job: Job) -> dict[str, Any]:
     for line in lines:
         messages[line.kind] += line.messages
         size[line.kind] += line.bytes
-    return {"messages": sum(messages.values()), "bytes": sum(size.values()), "bytes_by_kind": dict(sorted(size.items()))}
+    return {
+        "messages": sum(messages.values()),
+        "bytes": sum(size.values()),
+        "bytes_by_kind": dict(sorted(size.items())),
+    }
 
 
 def _memory(job: Job, federation: Federation, hosts: int) -> dict[str, int]:
@@ -91,12 +95,11 @@ def _memory(job: Job, federation: Federation, hosts: int) -> dict[str, int]:
     network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, dtype)
     rule, weights = job.algorithm.rule(), network.initial()
     rows = 3 * nbytes(weights["params"]) + nbytes(weights["buffers"]) + nbytes(rule.start(weights["params"]))
-    examples = max(
-        sum(shard.train.x.nbytes + shard.train.y.nbytes for i, shard in enumerate(federation.shards) if i * hosts // n == host)
-        for n in [len(federation.shards)] for host in range(hosts)
-    )  # fmt: skip
-    institutions = -(-len(job.names) // hosts)
-    return {"rows": rows * institutions, "examples": examples, "hosts": hosts}
+    examples: Counter[int] = Counter()
+    for place, shard in zip(job.hosts["institution"], federation.shards, strict=True):
+        examples[place] += shard.train.x.nbytes + shard.train.y.nbytes
+    institutions = max(Counter(job.hosts["institution"]).values())
+    return {"rows": rows * institutions, "examples": max(examples.values()), "hosts": hosts}
 
 
 # -------------------------------------------------------------------------------------------------- in words
@@ -133,11 +136,14 @@ def _method_lines(method: dict[str, Any]) -> list[str]:
             f"{'doubly stochastic' if topology['doubly_stochastic'] else 'NOT doubly stochastic'}"
         )
     if (exact := method.get("exact")) is not None:
-        lines.append(
-            f"exact       largest difference {exact['max_difference']:.3g} after {exact['rounds']} rounds from {exact['twin']}"
-            if exact["twin"] else "exact       no centralised or unsplit twin exists for this method"
-        )  # fmt: skip
+        lines.append(f"exact       {_exact_words(exact)}")
     return lines
+
+
+def _exact_words(exact: dict[str, Any]) -> str:
+    if exact["twin"] is None:
+        return "no centralised or unsplit twin exists for this method"
+    return f"largest difference {exact['max_difference']:.3g} after {exact['rounds']} rounds from {exact['twin']}"
 
 
 def _size(count: int) -> str:

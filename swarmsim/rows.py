@@ -78,7 +78,11 @@ class Segment:
         self.params = _Tensors(stages, "_parameters", lambda tensor: True)
         self.buffers = _Tensors(stages, "_buffers", torch.is_floating_point)
         self.counters = _Tensors(stages, "_buffers", lambda tensor: not torch.is_floating_point(tensor))
-        self._initial = initial or {"params": self.params.read(), "buffers": self.buffers.read(), "counters": self.counters.read()}
+        self._initial = initial or {
+            "params": self.params.read(),
+            "buffers": self.buffers.read(),
+            "counters": self.counters.read(),
+        }
         self.draws = [_draws_numbers(module) for _, module in stages]
 
     @property

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from swarmsim.assemble import assemble, federation_of, hosts_of
+from swarmsim.experiment import read, resolved_yaml
 from swarmsim.lazy import torch
 from swarmsim.log import checkpoint
 from swarmsim.log.claim import claim
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
 __all__ = ["open_runtime", "resume", "rounds", "run_study"]
 
 
-def rounds(runtime: Runtime, job: Job, federation: Federation, every: int, stop: int, begin: int = 0) -> Iterator[Report]:
+def rounds(
+    runtime: Runtime, job: Job, federation: Federation, every: int, stop: int, begin: int = 0
+) -> Iterator[Report]:
     """Rounds begin+1..job.rounds as reports, evaluated every `every` rounds and after the last.
 
     From the start, a report of round 0 comes first: the models before training. The runtime is asked for many
@@ -66,80 +70,94 @@ def rounds(runtime: Runtime, job: Job, federation: Federation, every: int, stop:
 
 def run_study(study: Study, out: Path, force: bool = False) -> None:
     """Run all methods of a study into a folder that is not used yet (or is emptied by force)."""
+    if not force:
+        claim(out)
     federation = federation_of(study.methods[0])
-    jobs = [assemble(experiment, federation, hosts_of(experiment, len(federation.shards))) for experiment in study.methods]
-    claim(out, force)
-    _carry_out(study, out, federation, jobs, resumed=False)
+    with _opened(study, len(federation.shards)) as runtimes:
+        jobs = _jobs(study, federation)
+        claim(out, force=True)
+        if not study.single:
+            _begin(study, out, federation)
+        write_hparams_experiment(out, [_hparams(experiment) for experiment in study.methods], _metrics(federation))
+        _carry_out(study, out, federation, list(zip(study.methods, jobs, runtimes, strict=True)), resumed=False)
 
 
 def resume(out: Path) -> None:
     """Continue a study where its files end: finished methods stay, a broken off one goes on from its checkpoint."""
-    from swarmsim.experiment import read
-
     if not (out / "experiment.yaml").is_file():
         raise InputError(f"{out}: holds no experiment.yaml, so no run that could be resumed")
     study = read(out / "experiment.yaml")
     federation = federation_of(study.methods[0], read_partition(out / "partition.npz"))
-    jobs = [assemble(experiment, federation, hosts_of(experiment, len(federation.shards))) for experiment in study.methods]
-    _carry_out(study, out, federation, jobs, resumed=True)
-
-
-def open_runtime(experiment: Experiment, hosts: int, servers: bool) -> Runtime:
-    """The runtime that an experiment asks for: `hosts` institution hosts, and one more if any method has a server."""
-    from swarmsim.runtime.driver import Inline
-
-    if experiment.runtime.use != "ray":
-        return Inline()
-    from swarmsim.runtime.ray import RayHosts
-
-    settings = experiment.runtime
-    return RayHosts(hosts + servers, settings.address, settings.temp_dir, settings.device)
+    with _opened(study, len(federation.shards)) as runtimes:
+        jobs = _jobs(study, federation)
+        if not study.single:
+            resume_manifest(out)
+        _carry_out(study, out, federation, list(zip(study.methods, jobs, runtimes, strict=True)), resumed=True)
 
 
 # ------------------------------------------------------------------------------------------ a whole study
 
 
-def _carry_out(study: Study, out: Path, federation: Federation, jobs: list, resumed: bool) -> None:
-    from swarmsim.experiment import resolved_yaml
+@contextmanager
+def _opened(study: Study, n: int) -> Iterator[list[Runtime]]:
+    """The runtime of each method; methods with equal settings share one, so that actors start once.
 
-    summaries, several = {}, not study.single
-    if several and not resumed:
-        write_atomic(out / "experiment.yaml", resolved_yaml(study).encode())
-        save_partition(out / "partition.npz", federation)
-        begin_manifest(out, _facts(study.methods[0], study.name))
-    elif several:
-        resume_manifest(out)
-    if not resumed:
-        write_hparams_experiment(out, [_hparams(experiment) for experiment in study.methods], _metrics(federation))
+    While actors start, this process imports torch: the one waits for the other no longer than it must.
+    """
+    Thread(target=lambda: torch.nn, daemon=True).start()
+    servers = any(getattr(type(each.algorithm), "servers", lambda *_: 0)(each.algorithm, n) for each in study.methods)
+    shared: dict[str, Runtime] = {}
+    with ExitStack() as stack:
+        for experiment in study.methods:
+            settings = experiment.runtime.model_dump_json()
+            if settings not in shared:
+                shared[settings] = stack.enter_context(open_runtime(experiment, hosts_of(experiment, n), servers))
+        yield [shared[experiment.runtime.model_dump_json()] for experiment in study.methods]
+
+
+def open_runtime(experiment: Experiment, hosts: int, servers: bool) -> Runtime:
+    """The runtime that an experiment asks for: `hosts` institution hosts, and one more if any method has a server."""
+    settings = experiment.runtime
+    if settings.use == "ray":
+        from swarmsim.runtime.ray import RayHosts
+
+        return RayHosts(hosts + servers, settings.address, settings.temp_dir, settings.device == "cuda")
+    from swarmsim.runtime.driver import Inline
+
+    return Inline()
+
+
+def _jobs(study: Study, federation: Federation) -> list[tuple[Job, Any]]:
+    n = len(federation.shards)
+    return [assemble(experiment, federation, hosts_of(experiment, n)) for experiment in study.methods]
+
+
+def _begin(study: Study, out: Path, federation: Federation) -> None:
+    """The files of a folder that holds several methods."""
+    write_atomic(out / "experiment.yaml", resolved_yaml(study).encode())
+    save_partition(out / "partition.npz", federation)
+    begin_manifest(out, _facts(study.methods[0]))
+
+
+def _carry_out(study: Study, out: Path, federation: Federation, planned: list, resumed: bool) -> None:
+    summaries = {}
     try:
-        with ExitStack() as stack:
-            runtimes: dict[tuple, Runtime] = {}
-            for experiment, (job, graph) in zip(study.methods, jobs, strict=True):
-                folder = out / experiment.label if several else out
-                if resumed and _finished(folder):
-                    summaries[experiment.label] = read_json(folder / "summary.json")
-                    continue
-                runtime = _shared_runtime(runtimes, experiment, jobs, stack)
-                summaries[experiment.label] = _Method(experiment, job, graph, federation, folder).carry_out(runtime, resumed)
+        for experiment, (job, graph), runtime in planned:
+            folder = out if study.single else out / experiment.label
+            if resumed and _finished(folder):
+                summaries[experiment.label] = read_json(folder / "summary.json")
+            else:
+                method = _Method(experiment, job, graph, federation, folder)
+                summaries[experiment.label] = method.carry_out(runtime, resumed)
     except BaseException as error:
-        if several:
+        if not study.single:
             end_manifest(out, *_ending(error))
         raise
-    if several:
-        end_manifest(out, "completed")
+    if not study.single:
         write_json(out / "summary.json", {"methods": summaries})
+        end_manifest(out, "completed")
     result_table(summaries)
     print(f"results in {out}; look at them with\n  {command(out)}\n  {deep_link(_metrics(federation)[0])}")
-
-
-def _shared_runtime(open_ones: dict, experiment: Experiment, jobs: list, stack: ExitStack) -> Runtime:
-    """Methods with equal settings share one runtime: actors start once."""
-    key = experiment.runtime.model_dump_json()
-    if key not in open_ones:
-        n = len(jobs[0][0].names)
-        servers = any(job.servers for job, _ in jobs)
-        open_ones[key] = stack.enter_context(open_runtime(experiment, hosts_of(experiment, n), servers))
-    return open_ones[key]
 
 
 def _finished(folder: Path) -> bool:
@@ -185,19 +203,15 @@ class _Method:
         return records.finish("completed")
 
     def _open(self, begin: int) -> tuple[RunFolder, Board]:
-        from swarmsim.experiment import resolved_yaml
-
         text, setup = resolved_yaml(self.experiment), self._setup()
         if begin:
             records = RunFolder.reopen(self.folder, begin)
             return records, Board(self.folder, setup, begin, records.wall_seconds)
-        records = RunFolder.create(self.folder, text, _facts(self.experiment, self.experiment.name), force=True)
+        records = RunFolder.create(self.folder, text, _facts(self.experiment), force=True)
         save_partition(self.folder / "partition.npz", self.federation)
         return records, Board(self.folder, setup)
 
     def _setup(self) -> Setup:
-        from swarmsim.experiment import resolved_yaml
-
         classes = self.federation.classes
         counts = [np.bincount(shard.train.y, minlength=len(classes)) for shard in self.federation.shards if classes]
         return Setup(
@@ -251,10 +265,10 @@ def _stacked(models: dict[int, dict]) -> dict[str, torch.Tensor]:
     return {kind: torch.stack([models[i][kind].cpu() for i in sorted(models)]) for kind in kinds}
 
 
-def _facts(experiment: Experiment, name: str) -> dict[str, Any]:
+def _facts(experiment: Experiment) -> dict[str, Any]:
     runtime = experiment.runtime
     return {
-        "name": name, "seed": {"data": experiment.seed_data, "run": experiment.seed_run}, "threads": 1,
+        "name": experiment.name, "seed": {"data": experiment.seed_data, "run": experiment.seed_run}, "threads": 1,
         "runtime": runtime.use, "hosts": runtime.hosts,
     }  # fmt: skip
 

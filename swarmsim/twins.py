@@ -13,8 +13,8 @@ from swarmsim.algorithms.split._steps import unsplit_step
 from swarmsim.algorithms.split.horizontal import Horizontal
 from swarmsim.algorithms.swarm.dpsgd import Dpsgd
 from swarmsim.algorithms.swarm.leader_merge import LeaderMerge
-from swarmsim.local.training import Training
 from swarmsim.lazy import torch
+from swarmsim.local.training import Training
 from swarmsim.rows import build
 from swarmsim.runtime.driver import Inline
 from swarmsim.runtime.world import Job
@@ -78,7 +78,9 @@ def _trained(job: Job) -> np.ndarray:
         runtime.start(job)
         runtime.advance(0, job.rounds)
         models = runtime.models()
-    return np.stack([np.concatenate([models[i][kind].double().cpu() for kind in ("params", "buffers")]) for i in models])
+    return np.stack(
+        [np.concatenate([models[i][kind].double().cpu() for kind in ("params", "buffers")]) for i in models]
+    )
 
 
 def _training(method: Training) -> dict[str, Any]:

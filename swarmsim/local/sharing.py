@@ -32,7 +32,7 @@ def all_of(part: Segment) -> list[str]:
 
 
 def exchange(verb: Verb, source: Located, into: Located, group: Group, kinds: Sequence[str]) -> Located:
-    """The weights `into` that the members of `group` hold, with those `kinds` of rows that `verb` brought from `source`."""
+    """The weights `into` of a group's members, with those `kinds` of rows that `verb` brought from `source`."""
     rows = [verb(source[kind], "weights" if kind == "params" else "buffers") for kind in kinds]
     return group.map(lambda mine, *new: {**mine, **dict(zip(kinds, new, strict=True))}, into, *rows)
 

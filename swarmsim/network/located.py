@@ -26,7 +26,11 @@ class Located:
     def values(self) -> dict[int, Any]:
         """Member -> tree, members ascending."""
         if self._values is None:
-            pairs = [pair for members, tree in self._blocks for pair in zip(members, unstack(tree, len(members)))]
+            pairs = [
+                pair
+                for members, tree in self._blocks
+                for pair in zip(members, unstack(tree, len(members)), strict=True)
+            ]
             self._values = dict(sorted(pairs, key=lambda pair: pair[0]))
         return self._values
 

@@ -72,14 +72,18 @@ class Net:
 
     def average(self, values: Located, shares: Sequence[float], src: Group, dst: Group, at: int, kind: str) -> Located:
         """A weighted mean at one member: sum_i shares_i x_i, one share a source member, in member order."""
-        return Located({j: weighted_sum(shares, rows) for j, rows in self.gather(values, src, dst, at, kind).values.items()})
+        return Located(
+            {j: weighted_sum(shares, rows) for j, rows in self.gather(values, src, dst, at, kind).values.items()}
+        )
 
     def mix(self, values: Located, mixing: Mixing, group: Group, kind: str) -> Located:
         """x_i <- sum_j W_ij x_j, each neighbour's row crossing its edge."""
         rows = {i: mixing.row(i) for i in group.members}
         pairs = [(group, int(j), group, i) for i, (columns, _) in rows.items() for j in columns]
         arrived = self._carry(values, pairs, kind)
-        return Located({i: weighted_sum(rows[i][1].tolist(), [arrived[int(j), i] for j in rows[i][0]]) for i in group.here})
+        return Located(
+            {i: weighted_sum(rows[i][1].tolist(), [arrived[int(j), i] for j in rows[i][0]]) for i in group.here}
+        )
 
     def note(self, src: Group, i: int, dst: Group, j: int, kind: str, size: int) -> None:
         """Count a message of `size` bytes that is not sent here, but would be in a deployment (evaluation)."""

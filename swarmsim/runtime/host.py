@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """What a host says when its models are tried: outputs by (model, institution, split), squared distances, messages."""
+    """What a host says when models are tried: outputs by (model, institution, split), squared distances, messages."""
 
     outputs: dict[tuple[str, int, str], np.ndarray]
     distances: dict[int, float]
@@ -68,7 +68,9 @@ class Host:
 
     def rehearse(self, t: int) -> list[Traffic]:
         """The messages of round t of the program, without optimiser steps and without a new state."""
-        world = dataclasses.replace(self.world, learner=dataclasses.replace(self.world.learner, rule=_Idle(self.world.learner.rule)))
+        world = dataclasses.replace(
+            self.world, learner=dataclasses.replace(self.world.learner, rule=_Idle(self.world.learner.rule))
+        )
         self.ledger.round = t + 1
         self.job.algorithm.round(self.state, Tick(t, self.job.mixing), world)
         return self.ledger.take()

@@ -6,6 +6,7 @@ their own sockets (see sockets.py), so that no message waits for the driver or f
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import gc
 import os
@@ -20,6 +21,8 @@ from swarmsim.runtime.host import Evaluation, Host
 from swarmsim.runtime.sockets import PeerLost, Sockets
 from swarmsim.runtime.world import Job
 from swarmsim.types import SwarmsimError
+
+PATIENCE = 5.0  # seconds in which the cause of a lost connection is expected to show
 
 __all__ = ["HostLost", "RayHosts", "connect", "disconnect"]
 
@@ -60,19 +63,19 @@ class _Actor:
 class RayHosts:
     """A runtime of `count` actors, alive for a whole study; each method's job is given to the same actors."""
 
-    def __init__(self, count: int, address: str | None, temp_dir: str | None, device: str) -> None:
+    def __init__(self, count: int, address: str | None = None, temp_dir: str | None = None, gpu: bool = False) -> None:
         connect(address, temp_dir)
         import ray
 
         self._ray = ray
-        gpus = 1 / count if device == "cuda" else 0
+        gpus = 1 / count if gpu else 0
         if gpus > ray.cluster_resources().get("GPU", 0):
             raise HostLost("runtime ray: device cuda was asked for, but the cluster has no GPU; use device: cpu")
         actor = ray.remote(_Actor).options(num_cpus=0, num_gpus=gpus)
         key, interface = secrets.token_bytes(32), None if address else "127.0.0.1"
         self._actors = [actor.remote(me, interface, key) for me in range(count)]
         self._addresses = [handle.listen.remote() for handle in self._actors]
-        self._met = False
+        self._met, self._names, self._places = False, (), ()
 
     def start(self, job: Job) -> None:
         """Give every host its own part of the job: no institution's examples reach another institution's host."""
@@ -80,7 +83,7 @@ class RayHosts:
             addresses = self._wait(self._addresses)
             self._wait([actor.meet.remote(addresses) for actor in self._actors])
             self._met = True
-        self._names = job.names
+        self._names, self._places = job.names, job.hosts["institution"]
         self._wait([actor.start.remote(_share(job, me)) for me, actor in enumerate(self._actors)])
 
     def advance(self, first: int, last: int) -> list[Round]:
@@ -114,22 +117,32 @@ class RayHosts:
         return self._wait([actor.ask.remote(method, *arguments) for actor in self._actors])
 
     def _wait(self, answers: list) -> list[Any]:
-        """All answers, or the first failure that is a cause and not the loss of a peer."""
-        pending, lost = list(answers), None
+        """All answers; or the first failure, with the loss of a peer only where nothing explains it."""
+        exceptions, pending, lost = self._ray.exceptions, list(answers), None
         while pending:
-            done, pending = self._ray.wait(pending, num_returns=1, timeout=None if lost is None else 5)
-            try:
-                self._ray.get(done)
-            except PeerLost as error:
-                lost = error
-            except self._ray.exceptions.RayActorError as error:
-                who = answers.index(done[0])
-                raise HostLost(f"host {who} (pid gone) died: {str(error).splitlines()[0]}") from error
+            done, pending = self._ray.wait(pending, num_returns=1, timeout=PATIENCE if lost else None)
             if not done:
                 raise lost
+            try:
+                self._ray.get(done[0])
+            except exceptions.RayTaskError as error:
+                if not isinstance(error.cause, SwarmsimError):
+                    raise
+                if not isinstance(error.cause, PeerLost):
+                    raise error.cause from None
+                lost = lost or error.cause
+            except exceptions.RayActorError as error:
+                raise self._host_lost(answers.index(done[0])) from error
         if lost:
             raise lost
         return self._ray.get(answers)
+
+    def _host_lost(self, host: int) -> HostLost:
+        held = [name for name, place in zip(self._names, self._places, strict=True) if place == host]
+        return HostLost(
+            f"host {host} ({', '.join(held) or 'the server'}) died: its process was killed or ran out of memory. "
+            "If the experiment has checkpoints, `swarmsim resume` goes on from the last one"
+        )
 
 
 def connect(address: str | None = None, temp_dir: str | None = None) -> None:
@@ -137,7 +150,11 @@ def connect(address: str | None = None, temp_dir: str | None = None) -> None:
     address = address or os.environ.get("RAY_ADDRESS")
     if not address:
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_IGNORE_UNHANDLED_ERRORS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+    os.environ |= {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_IGNORE_UNHANDLED_ERRORS": "1",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    }
     import ray
 
     if ray.is_initialized():
@@ -146,23 +163,18 @@ def connect(address: str | None = None, temp_dir: str | None = None) -> None:
     if address:
         ray.init(address=address, **quiet)
         return
-    global _own_folder
-    _own_folder = tempfile.mkdtemp(prefix="swarmsim-", dir=temp_dir)
-    ray.init(
-        address="local", include_dashboard=False, _node_ip_address="127.0.0.1", _temp_dir=_own_folder, **quiet
-    )  # fmt: skip
+    folder = tempfile.mkdtemp(prefix="swarmsim-", dir=temp_dir)
+    atexit.register(disconnect, folder)
+    ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", _temp_dir=folder, **quiet)
 
 
-_own_folder: str | None = None
-
-
-def disconnect() -> None:
-    """Leave the cluster; one that was started here ends, and its session folder goes."""
+def disconnect(folder: str | None = None) -> None:
+    """Leave the cluster; one that was started here ends with it, and its session folder goes."""
     import ray
 
     ray.shutdown()
-    if _own_folder:
-        shutil.rmtree(_own_folder, ignore_errors=True)
+    if folder:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _share(job: Job, me: int) -> Job:
@@ -172,5 +184,3 @@ def _share(job: Job, me: int) -> Job:
 
 def _union(parts: Any) -> dict:
     return {key: value for part in parts for key, value in part.items()}
-
-

@@ -2,67 +2,120 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 from swarmsim.lazy import torch
 from swarmsim.local.halves import serve, step, trunk_backward, trunk_forward
-from swarmsim.local.passes import forward, forward_on
-from swarmsim.network.located import Located
+from swarmsim.local.passes import Pass, forward, forward_on
+from swarmsim.network.located import Group, Located
 
 __all__ = ["split_step", "unsplit_step"]
 
 
+@dataclass(frozen=True)
+class _Batch:
+    """The k-th batches of the institutions `who` in one round, and where they are served."""
+
+    method: Any
+    who: list[int]
+    k: int
+    batches: Located
+    t: int
+    world: Any
+
+    @cached_property
+    def parts(self) -> dict:
+        return self.method.parts_of(self.world.learner.network)
+
+    @cached_property
+    def institutions(self) -> Group:
+        return self.world.institutions.only(self.who)
+
+    @cached_property
+    def server(self) -> Group:
+        return self.world.server.only([self.copy])
+
+    @property
+    def copy(self) -> int:
+        return self.method.copy_of(self.who[0])
+
+    def seed(self, institution: int) -> tuple | None:
+        """Where a pass draws its dropout masks from; parts that see several institutions go by the first."""
+        address = self.world.learner.address(institution, self.t)
+        return (*address, self.k) if address else None
+
+    def examples(self, i: int, xy: tuple, index: list) -> tuple[torch.Tensor, torch.Tensor]:
+        """(x, y) of institution i's batch."""
+        return xy[0][index[self.k]], xy[1][index[self.k]]
+
+    def up(self, values: Located, kind: str) -> Located:
+        """Each institution's tree to the server copy, as a list in order."""
+        return self.world.net.gather(values, self.institutions, self.server, self.copy, kind)
+
+    def down(self, values: Located, kind: str) -> Located:
+        """The items of the server copy's list back to the institutions."""
+        return self.world.net.scatter(values, self.server, self.copy, self.institutions, kind)
+
+    def note(self, losses: list[torch.Tensor], labels: list[torch.Tensor], who: list[int] | None = None) -> None:
+        """Report the institutions' losses, weighted by their batches."""
+        for i, loss, y in zip(who or self.who, losses, labels, strict=True):
+            self.world.note_loss(self.world.institutions.names[i], loss, len(y))
+
+
 def split_step(method, state, who: list[int], k: int, batches: Located, tick, world):
     """The parts step, each at its holder: smashed data to the server, cut gradients back."""
-    institutions, server = world.institutions.only(who), world.server.only([method.copy_of(who[0])])
-    parts, learner, net, t = method.parts_of(world.learner.network), world.learner, world.net, tick.t
-    copy, address = server.members[0], learner.address(who[0], t)
-    seed = (*address, k) if address else None
+    batch, learner, t = _Batch(method, who, k, batches, tick.t, world), world.learner, tick.t
+    institutions, bottom = batch.institutions, batch.parts["bottom"]
+    examples = institutions.each(batch.examples, world.shards, batches)
+    passes = institutions.each(
+        lambda i, held, xy: forward(bottom, held["bottom"]["weights"], xy[0], batch.seed(i), differentiate_x=False),
+        state.members, examples,
+    )  # fmt: skip
+    z = batch.up(institutions.each(lambda i, here: here.output.detach(), passes), "smashed_data")
+    served = _serve_with_labels if method.labels == "server" else _serve_between
+    tops, cut_gradients, heads = served(batch, state, z, examples[1])
 
-    def up(values: Located, kind: str) -> Located:
-        return net.gather(values, institutions, server, copy, kind)
+    def finish(i: int, held: dict, here: Pass, cut_gradient: torch.Tensor, *head: dict) -> dict:
+        stepped = step(learner, held["bottom"], here, here.backward(cut_gradient)[0], t)
+        return {"bottom": stepped} | ({"head": head[0]} if head else {})
 
-    def down(values: Located, kind: str) -> Located:
-        return net.scatter(values, server, copy, institutions, kind)
-
-    def bottom(i: int, held: dict, xy: tuple, index: list):
-        own = (*learner.address(i, t), k) if address else None
-        return forward(parts["bottom"], held["bottom"]["weights"], xy[0][index[k]], own, differentiate_x=False)
-
-    passes = institutions.each(bottom, state.members, world.shards, batches)
-    targets = institutions.each(lambda i, xy, index: xy[1][index[k]], world.shards, batches)
-    z = up(institutions.each(lambda i, here: here.output.detach(), passes), "smashed_data")
-    if method.labels == "server":
-        y = up(targets, "labels")
-        served = server.each(
-            lambda s, member, z, y: serve(learner, parts["top"], member, z, y, seed, t), state.server_tops, z, y
-        )
-        tops, back = served[0], down(served[1], "cut_gradient")
-        server.each(lambda s, out, y: _note(world, who, out[2], y), served, y)
-        heads = None
-    else:
-        passed = server.each(
-            lambda s, member, z: trunk_forward(parts["top"], member, z, seed), state.server_tops, z
-        )
-        u, total = down(passed[1], "smashed_data"), sum(_size(world, i, k) for i in who)
-        heads = institutions.each(
-            lambda i, held, u, y: _head(learner, parts["head"], held["head"], u, y, seed, t, total),
-            state.members, u, targets,
-        )  # fmt: skip
-        institutions.each(lambda i, out, y: _note(world, [i], [out[2]], [y]), heads, targets)
-        gradients = up(heads[1], "cut_gradient")
-        tops = server.each(
-            lambda s, member, here, g: trunk_backward(learner, member, here, g, t),
-            state.server_tops, passed[0], gradients,
-        )  # fmt: skip
-        tops, back = tops[0], down(tops[1], "cut_gradient")
-
-    def finish(i: int, held: dict, here, cut_gradient: torch.Tensor, *head) -> dict:
-        stepped = {"bottom": step(learner, held["bottom"], here, here.backward(cut_gradient)[0], t)}
-        return stepped | ({"head": head[0]} if head else {})
-
-    members = institutions.each(finish, state.members, passes, back, *([heads[0]] if heads else []))
+    members = institutions.each(finish, state.members, passes, cut_gradients, *heads)
     return replace(state, members=state.members | members, server_tops=state.server_tops | tops)
+
+
+def _serve_with_labels(batch: _Batch, state, z: Located, labels: Located) -> tuple[Located, Located, tuple]:
+    """The labels go to the server, whose top computes the loss: (tops, cut gradients at the institutions, ())."""
+    learner, top, seed, t = batch.world.learner, batch.parts["top"], batch.seed(batch.who[0]), batch.t
+    y = batch.up(labels, "labels")
+    served = batch.server.each(
+        lambda s, member, z, y: serve(learner, top, member, z, y, seed, t), state.server_tops, z, y
+    )
+    batch.server.each(lambda s, out, y: batch.note(out[2], y), served, y)
+    return served[0], batch.down(served[1], "cut_gradient"), ()
+
+
+def _serve_between(batch: _Batch, state, z: Located, labels: Located) -> tuple[Located, Located, tuple]:
+    """The trunk's output goes back to the institutions' heads: (trunks, cut gradients there, (heads,))."""
+    learner, trunk, seed, t = batch.world.learner, batch.parts["top"], batch.seed(batch.who[0]), batch.t
+    total = sum(learner.batch_size(batch.world.sizes[i], batch.k) for i in batch.who)
+    passed = batch.server.each(lambda s, member, z: trunk_forward(trunk, member, z, seed), state.server_tops, z)
+    u = batch.down(passed[1], "smashed_data")
+
+    def head(i: int, held: dict, u: torch.Tensor, y: torch.Tensor) -> tuple:
+        here = forward(batch.parts["head"], held["head"]["weights"], u, seed, differentiate_x=True)
+        loss = learner.loss(here.output, y)
+        gradient, cut_gradient = here.backward_from(loss * (len(y) / total))  # a share of the mean over all
+        batch.note([loss.detach().reshape(1)], [y], [i])
+        return step(learner, held["head"], here, gradient, t), cut_gradient
+
+    heads = batch.institutions.each(head, state.members, u, labels)
+    gradients = batch.up(heads[1], "cut_gradient")
+    stepped = batch.server.each(
+        lambda s, member, out, g: trunk_backward(learner, member, out[0], g, t), state.server_tops, passed, gradients
+    )
+    return stepped[0], batch.down(stepped[1], "cut_gradient"), (heads[0],)
 
 
 def unsplit_step(method, state, who: list[int], k: int, batches: Located, tick, world):
@@ -70,45 +123,35 @@ def unsplit_step(method, state, who: list[int], k: int, batches: Located, tick, 
 
     For a runtime with a single host; what it gives, the messages of `split_step` must give as well.
     """
-    learner, t, copy = world.learner, tick.t, method.copy_of(who[0])
-    parts, held, top = method.parts_of(learner.network), state.members.values, state.server_tops.values[copy]
-    xy = {i: [values[batches.values[i][k]] for values in world.shards.values[i]] for i in who}
-    seeds = {i: (*address, k) if (address := learner.address(i, t)) else None for i in who}
+    batch, learner = _Batch(method, who, k, batches, tick.t, world), world.learner
+    parts, held, top = batch.parts, state.members.values, state.server_tops.values[batch.copy]
+    examples = batch.institutions.each(batch.examples, world.shards, batches).values
+    x, y = ([examples[i][side] for i in who] for side in (0, 1))
+    seeds, sizes = [batch.seed(i) for i in who], [len(labels) for labels in y]
 
-    bottoms = [forward(parts["bottom"], held[i]["bottom"]["weights"], xy[i][0], seeds[i], False) for i in who]
-    trunk = forward_on(parts["top"], top["weights"], torch.cat([here.output for here in bottoms]), seeds[who[0]])
-    outputs, sizes = [trunk], [len(xy[i][1]) for i in who]
+    bottoms = [
+        forward(parts["bottom"], held[i]["bottom"]["weights"], x[place], seeds[place], differentiate_x=False)
+        for place, i in enumerate(who)
+    ]
+    trunk = forward_on(parts["top"], top["weights"], torch.cat([here.output for here in bottoms]), seeds[0])
+    heads = []
     if "head" in parts:
         pieces = zip(who, trunk.output.split(sizes), strict=True)
-        outputs = [forward_on(parts["head"], held[i]["head"]["weights"], u, seeds[who[0]]) for i, u in pieces]
-    predicted = torch.cat([here.output for here in outputs])
-    loss = learner.loss(predicted, torch.cat([xy[i][1] for i in who]))
+        heads = [forward_on(parts["head"], held[i]["head"]["weights"], u, seeds[0]) for i, u in pieces]
+    outputs = torch.cat([here.output for here in heads or [trunk]])
+    passes = [*bottoms, trunk, *heads]
+    gradients = torch.autograd.grad(learner.loss(outputs, torch.cat(y)), [here.params for here in passes])
 
-    passes = [*bottoms, trunk, *(outputs if "head" in parts else [])]
-    gradients = iter(torch.autograd.grad(loss, [here.params for here in passes]))
-    members = {i: {"bottom": step(learner, held[i]["bottom"], here, next(gradients), t)} for i, here in zip(who, bottoms)}
-    top = step(learner, top, trunk, next(gradients), t)
-    for i, here in zip(who, outputs if "head" in parts else []):
-        members[i]["head"] = step(learner, held[i]["head"], here, next(gradients), t)
-    for i, output in zip(who, predicted.detach().split(sizes), strict=True):
-        _note(world, [i], [learner.loss(output, xy[i][1]).reshape(1)], [xy[i][1]])
-    return replace(
-        state, members=state.members | Located(members), server_tops=state.server_tops | Located({copy: top})
-    )
-
-
-def _head(learner, segment, member: dict, u: torch.Tensor, y: torch.Tensor, seed, t: int, total: int) -> tuple:
-    """The head's step: (member, gradient of u, loss); with several institutions, as parts of one batch of `total`."""
-    here = forward(segment, member["weights"], u, seed, differentiate_x=True)
-    loss = learner.loss(here.output, y)
-    grad, cut_gradient = here.backward_from(loss * (len(y) / total))
-    return step(learner, member, here, grad, t), cut_gradient, loss.detach().reshape(1)
-
-
-def _size(world, i: int, k: int) -> int:
-    return world.learner.batch_size(world.sizes[i], k)
-
-
-def _note(world, who: list[int], losses: list[torch.Tensor], y: list[torch.Tensor]) -> None:
-    for i, loss, labels in zip(who, losses, y, strict=True):
-        world.note_loss(world.institutions.names[i], loss, len(labels))
+    owners = [*(held[i]["bottom"] for i in who), top, *(held[i]["head"] for i in who if heads)]
+    stepped = [step(learner, *each, tick.t) for each in zip(owners, passes, gradients, strict=True)]
+    count = len(who)
+    members = {
+        i: {"bottom": stepped[place]} | ({"head": stepped[count + 1 + place]} if heads else {})
+        for place, i in enumerate(who)
+    }
+    losses = [
+        learner.loss(out, labels).reshape(1) for out, labels in zip(outputs.detach().split(sizes), y, strict=True)
+    ]
+    batch.note(losses, y)
+    tops = state.server_tops | Located({batch.copy: stepped[count]})
+    return replace(state, members=state.members | Located(members), server_tops=tops)

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from swarmsim.algorithms.split._steps import split_step
+from swarmsim.lazy import torch
 from swarmsim.local.halves import compose
 from swarmsim.local.sharing import Averaging, exchange, shares
-from swarmsim.lazy import torch
 from swarmsim.network.located import Group, Located
 from swarmsim.rng import stream
 from swarmsim.rows import Network, Segment, resolve_cut
@@ -51,7 +51,8 @@ class Horizontal(Averaging):
     )
     copies: Literal["one", "per_institution"] = Field("one", description="of the server's part; several are averaged")
     serving: Literal["by_institution", "reverse", "random", "interleaved", "concatenated"] = Field(
-        "by_institution", description="order of batches: turns, turns backwards, shuffled turns, one batch each, all at once"
+        "by_institution",
+        description="order of batches: turns, turns backwards, shuffled turns, one batch each, all at once",
     )
     institution_weights: Literal["handed_over", "private", "averaged_each_epoch", "averaged_each_batch"] = Field(
         "handed_over", description="the bottoms (and heads) of different institutions"
@@ -67,7 +68,7 @@ class Horizontal(Averaging):
         two = isinstance(self.cut, tuple)
         if two != (self.labels == "institution"):
             raise ValueError(
-                "labels: institution needs two cuts, cut: [a, b] (bottom, trunk, head); labels: server needs one, cut: k"
+                "labels: institution needs two cuts, cut: [a, b] (bottom, trunk, head); labels: server one, cut: k"
             )
         if self.serving == "concatenated" and self.copies == "per_institution":
             raise ValueError("serving: concatenated joins the batches at one server copy; use copies: one")
@@ -79,8 +80,8 @@ class Horizontal(Averaging):
         together = self.serving in ("interleaved", "concatenated")
         if self.institution_weights == "averaged_each_batch" and not together:
             raise ValueError(
-                f"institution_weights: averaged_each_batch averages after every institution's k-th batch; with serving: "
-                f"{self.serving} these are far apart; use interleaved or concatenated"
+                "institution_weights: averaged_each_batch averages after the k-th batches of all institutions; with "
+                f"serving: {self.serving} these are far apart; use interleaved or concatenated"
             )
         if self.optimizer_state == "handover" and self.institution_weights != "handed_over":
             raise ValueError("optimizer_state: handover needs institution_weights: handed_over; use keep or reset")
@@ -232,7 +233,9 @@ class Horizontal(Averaging):
         for name in self._private_names():
             weights = state.members[name]["weights"]
             mean = exchange(average, weights, weights, institutions, self.shared(segments[name]))
-            members = institutions.each(lambda i, m, w, name=name: {**m, name: {**m[name], "weights": w}}, members, mean)
+            members = institutions.each(
+                lambda i, m, w, name=name: {**m, name: {**m[name], "weights": w}}, members, mean
+            )
         return members
 
     def _average_tops(self, state: State, world) -> Located:
@@ -255,4 +258,6 @@ class Horizontal(Averaging):
 
         members = institutions.each(lambda i, held: {name: fresh(part) for name, part in held.items()}, state.members)
         tops = server.each(lambda s, member: fresh(member), state.server_tops)
-        return replace(state, members=members, server_tops=tops if self.copies == "per_institution" else state.server_tops)
+        return replace(
+            state, members=members, server_tops=tops if self.copies == "per_institution" else state.server_tops
+        )
