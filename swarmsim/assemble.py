@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from swarmsim.data.federate import federate
+from swarmsim.lazy import torch
+from swarmsim.rows import build as build_network
 from swarmsim.runtime.world import Job
 from swarmsim.topology.build import build
 from swarmsim.types import Federation, InputError, Part
@@ -64,9 +66,23 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
         rounds=experiment.rounds, seed=experiment.seed_run, dtype=runtime.dtype, device=_device(runtime.device),
         packed=packed,
     )  # fmt: skip
-    if hasattr(kind, "validate_job"):
-        algorithm.validate_job(job)
+    try:
+        _try_model(job)
+    except InputError as error:
+        raise InputError(f"{experiment.label}: {error}") from None
     return job, graph
+
+
+def _try_model(job: Job) -> None:
+    """Build the model once, so that one that does not fit the data or the cut is refused before anything starts."""
+    network = build_network(lambda: job.model.stages(job.example, job.outputs), job.seed, torch.float32)
+    if job.packed and network.stochastic:
+        raise InputError(
+            "runtime packed: the model has dropout, whose masks belong to one institution each; "
+            "use runtime inline or ray, or dropout: 0"
+        )
+    if (cut := getattr(job.algorithm, "parts_of", None)) is not None:
+        cut(network)
 
 
 def _topology(experiment: Experiment, federation: Federation) -> tuple:
@@ -86,8 +102,6 @@ def _device(wanted: str) -> str:
     """cuda where it is asked for, or `auto` finds it."""
     if wanted == "cpu":
         return "cpu"
-    from swarmsim.lazy import torch
-
     found = torch.cuda.is_available()
     if wanted == "cuda" and not found:
         raise InputError("runtime.device: cuda was asked for, but torch finds no GPU; use auto or cpu")

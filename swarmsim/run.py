@@ -136,7 +136,7 @@ def _begin(study: Study, out: Path, federation: Federation) -> None:
     """The files of a folder that holds several methods."""
     write_atomic(out / "experiment.yaml", resolved_yaml(study).encode())
     save_partition(out / "partition.npz", federation)
-    begin_manifest(out, _facts(study.methods[0]))
+    begin_manifest(out, _facts(study.methods[0], len(federation.shards)))
 
 
 def _carry_out(study: Study, out: Path, federation: Federation, planned: list, resumed: bool) -> None:
@@ -207,7 +207,7 @@ class _Method:
         if begin:
             records = RunFolder.reopen(self.folder, begin)
             return records, Board(self.folder, setup, begin, records.wall_seconds)
-        records = RunFolder.create(self.folder, text, _facts(self.experiment), force=True)
+        records = RunFolder.create(self.folder, text, _facts(self.experiment, len(self.job.names)), force=True)
         save_partition(self.folder / "partition.npz", self.federation)
         return records, Board(self.folder, setup)
 
@@ -265,11 +265,11 @@ def _stacked(models: dict[int, dict]) -> dict[str, torch.Tensor]:
     return {kind: torch.stack([models[i][kind].cpu() for i in sorted(models)]) for kind in kinds}
 
 
-def _facts(experiment: Experiment) -> dict[str, Any]:
+def _facts(experiment: Experiment, n: int) -> dict[str, Any]:
     runtime = experiment.runtime
     return {
         "name": experiment.name, "seed": {"data": experiment.seed_data, "run": experiment.seed_run}, "threads": 1,
-        "runtime": runtime.use, "hosts": runtime.hosts,
+        "runtime": runtime.use, "hosts": hosts_of(experiment, n),
     }  # fmt: skip
 
 

@@ -28,18 +28,19 @@ def tree_map(f: Callable, tree: Any) -> Any:
 def flatten(tree: Any) -> tuple[Any, list[torch.Tensor]]:
     """(structure, tensors): the structure is JSON, a tensor stands in it as its place in the list."""
     tensors: list[torch.Tensor] = []
+    return _structure(tree, tensors), tensors
 
-    def walk(node: Any) -> Any:
-        if isinstance(node, torch.Tensor):
-            tensors.append(node)
-            return {"tensor": len(tensors) - 1}
-        if isinstance(node, dict):
-            return {"dict": {key: walk(value) for key, value in node.items()}}
-        if isinstance(node, (list, tuple)):
-            return {type(node).__name__: [walk(value) for value in node]}
-        return {"value": node}
 
-    return walk(tree), tensors
+def _structure(node: Any, tensors: list[torch.Tensor]) -> Any:
+    """The structure of a tree, whose tensors are appended to a list (no closure: it would be cyclic garbage)."""
+    if isinstance(node, torch.Tensor):
+        tensors.append(node)
+        return {"tensor": len(tensors) - 1}
+    if isinstance(node, dict):
+        return {"dict": {key: _structure(value, tensors) for key, value in node.items()}}
+    if isinstance(node, (list, tuple)):
+        return {type(node).__name__: [_structure(value, tensors) for value in node]}
+    return {"value": node}
 
 
 def unflatten(structure: Any, tensors: list[torch.Tensor]) -> Any:

@@ -17,7 +17,7 @@ from swarmsim.rows import Weights, build
 from swarmsim.runtime.apply import one_by_one, packed
 from swarmsim.runtime.world import Job, World
 from swarmsim.trees import flatten, tree_map
-from swarmsim.types import InputError, Merge, Part, Shard, SwarmsimError, Tick, Traffic
+from swarmsim.types import Merge, Part, Shard, SwarmsimError, Tick, Traffic
 
 __all__ = ["Diverged", "Evaluation", "Host", "Outcome"]
 
@@ -131,11 +131,6 @@ class Host:
         job, apply = self.job, packed if self.job.packed else one_by_one
         dtype = getattr(torch, job.dtype)
         network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, dtype, job.device)
-        if job.packed and network.stochastic:
-            raise InputError(
-                "runtime packed: the model has dropout, whose masks belong to one institution each; "
-                "use runtime inline or ray, or dropout: 0"
-            )
         training = job.algorithm
         rates = training.lr_schedule.rates(training.lr, job.rounds)
         learner = Learner(network, job.task.loss, training, training.rule(), rates, job.seed)
