@@ -6,8 +6,9 @@ one folder with a sub-folder for each, so that TensorBoard lays their curves ove
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from swarmsim.log.tensorboard import Board, Setup
 from swarmsim.metrics.scores import measure, measured
 from swarmsim.partition.file import read_partition, save_partition
 from swarmsim.rows import build
+from swarmsim.runtime.driver import HostLost, Inline
 from swarmsim.trees import flatten, unflatten
 from swarmsim.types import Federation, InputError, Report, SwarmsimError
 
@@ -122,8 +124,6 @@ def open_runtime(experiment: Experiment, hosts: int, servers: bool) -> Runtime:
         from swarmsim.runtime.ray import RayHosts
 
         return RayHosts(hosts + servers, settings.address, settings.temp_dir, settings.device == "cuda")
-    from swarmsim.runtime.driver import Inline
-
     return Inline()
 
 
@@ -183,16 +183,12 @@ class _Method:
         runtime.start(self.job)
         begin = self._restore(runtime) if resumed else 0
         records, board = self._open(begin)
-        experiment = self.experiment
-        stop = experiment.checkpoint.every if experiment.checkpoint else self.job.rounds or 1
         try:
-            with Progress(self.job.rounds, experiment.label) as progress:
-                for report in rounds(runtime, self.job, self.federation, experiment.evaluate.every, stop, begin):
+            with Progress(self.job.rounds, self.experiment.label) as progress:
+                for report in self._reports(runtime, begin, lambda done: self._save(runtime, done, records, board)):
                     records.record(report)
                     board.record(report)
                     progress.update(report)
-                    if experiment.checkpoint and report.round and report.round % stop == 0:
-                        self._save(runtime, report.round, records, board)
             self._save_models(runtime)
         except BaseException as error:
             status, cause = _ending(error)
@@ -201,6 +197,32 @@ class _Method:
             raise
         board.finish("completed")
         return records.finish("completed")
+
+    def _reports(self, runtime: Runtime, begin: int, save: Callable[[int], None]) -> Iterator[Report]:
+        """The reports of the run, with a checkpoint saved behind each that is due.
+
+        A host that dies costs time and nothing else: fresh hosts compute the rounds since the last checkpoint again.
+        """
+        experiment, lives, recorded = self.experiment, LIVES, begin or -1
+        stop = experiment.checkpoint.every if experiment.checkpoint else self.job.rounds
+        while True:
+            try:
+                for report in rounds(runtime, self.job, self.federation, experiment.evaluate.every, stop, begin):
+                    if report.round <= recorded:
+                        continue
+                    recorded = report.round
+                    yield report
+                    if experiment.checkpoint and recorded and recorded % stop == 0:
+                        save(recorded)
+                return
+            except HostLost as error:
+                if not lives:
+                    raise
+                lives -= 1
+                runtime.restart()
+                runtime.start(self.job)
+                begin = self._restore(runtime)
+                print(f"{error}; computing again from round {begin}", file=sys.stderr)
 
     def _open(self, begin: int) -> tuple[RunFolder, Board]:
         text, setup = resolved_yaml(self.experiment), self._setup()
@@ -255,6 +277,8 @@ def _evaluated(runtime: Runtime, job: Job, federation: Federation, report: Repor
         {**report.wall, "evaluate": time.perf_counter() - began},
     )  # fmt: skip
 
+
+LIVES = 3  # how many dead hosts a method survives
 
 POOLED = 32  # up to so many institutions, every local model is tried on the pooled test set too
 

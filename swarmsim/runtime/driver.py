@@ -10,9 +10,13 @@ from typing import Any, NoReturn, Protocol, Self
 from swarmsim.rows import Weights
 from swarmsim.runtime.host import Diverged, Evaluation, Host, Outcome
 from swarmsim.runtime.world import Job
-from swarmsim.types import Merge, Traffic
+from swarmsim.types import Merge, SwarmsimError, Traffic
 
-__all__ = ["Inline", "Round", "Runtime", "joined"]
+__all__ = ["HostLost", "Inline", "Round", "Runtime", "joined"]
+
+
+class HostLost(SwarmsimError):
+    """A host died. What it computed can be computed again: rounds are pure functions of state and seed."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class Runtime(Protocol):
     """Carries the hosts of a study; `start` gives them the next method's job."""
 
     def start(self, job: Job) -> None: ...
+
+    def restart(self) -> None: ...  # fresh hosts after a HostLost; a job has to be started again
 
     def advance(self, first: int, last: int) -> list[Round]: ...
 
@@ -54,6 +60,9 @@ class Inline:
     def start(self, job: Job) -> None:
         places = {kind: tuple(0 for _ in members) for kind, members in job.hosts.items()}
         self._host = Host(dataclasses.replace(job, hosts=places), 0, _NobodyElse())
+
+    def restart(self) -> None:
+        pass  # the one host lives and dies with this process
 
     def advance(self, first: int, last: int) -> list[Round]:
         return joined([self._host.advance(first, last)], self._host.job.names)

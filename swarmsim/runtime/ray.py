@@ -15,20 +15,17 @@ import shutil
 import tempfile
 from typing import Any, Self
 
+from swarmsim.lazy import torch
 from swarmsim.rows import Weights
-from swarmsim.runtime.driver import Round, joined
+from swarmsim.runtime.driver import HostLost, Round, joined
 from swarmsim.runtime.host import Evaluation, Host
 from swarmsim.runtime.sockets import PeerLost, Sockets
 from swarmsim.runtime.world import Job
-from swarmsim.types import SwarmsimError
+from swarmsim.types import InputError, SwarmsimError
 
 PATIENCE = 5.0  # seconds in which the cause of a lost connection is expected to show
 
-__all__ = ["HostLost", "RayHosts", "connect", "disconnect"]
-
-
-class HostLost(SwarmsimError):
-    """An actor died, or could not be placed."""
+__all__ = ["RayHosts", "connect", "disconnect"]
 
 
 class _Actor:
@@ -38,6 +35,7 @@ class _Actor:
         import ray
 
         self.me, self.key = me, key
+        torch.set_num_threads(1)  # and with it the import of torch, before the first job comes
         self.interface = interface or ray.util.get_node_ip_address()
         self.sockets: Sockets | None = None
 
@@ -67,15 +65,23 @@ class RayHosts:
         connect(address, temp_dir)
         import ray
 
-        self._ray = ray
-        gpus = 1 / count if gpu else 0
-        if gpus > ray.cluster_resources().get("GPU", 0):
-            raise HostLost("runtime ray: device cuda was asked for, but the cluster has no GPU; use device: cpu")
-        actor = ray.remote(_Actor).options(num_cpus=0, num_gpus=gpus)
-        key, interface = secrets.token_bytes(32), None if address else "127.0.0.1"
-        self._actors = [actor.remote(me, interface, key) for me in range(count)]
+        self._ray, self._count, self._interface = ray, count, None if address else "127.0.0.1"
+        self._gpus = 1 / count if gpu else 0
+        if self._gpus > ray.cluster_resources().get("GPU", 0):
+            raise InputError("runtime ray: device cuda was asked for, but the cluster has no GPU; use device: cpu")
+        self._create()
+
+    def _create(self) -> None:
+        """Fresh actors with a fresh key; they import torch while the driver prepares the job."""
+        actor = self._ray.remote(_Actor).options(num_cpus=0, num_gpus=self._gpus)
+        key = secrets.token_bytes(32)
+        self._actors = [actor.remote(me, self._interface, key) for me in range(self._count)]
         self._addresses = [handle.listen.remote() for handle in self._actors]
         self._met, self._names, self._places = False, (), ()
+
+    def restart(self) -> None:
+        self.__exit__()
+        self._create()
 
     def start(self, job: Job) -> None:
         """Give every host its own part of the job: no institution's examples reach another institution's host."""
@@ -140,8 +146,7 @@ class RayHosts:
     def _host_lost(self, host: int) -> HostLost:
         held = [name for name, place in zip(self._names, self._places, strict=True) if place == host]
         return HostLost(
-            f"host {host} ({', '.join(held) or 'the server'}) died: its process was killed or ran out of memory. "
-            "If the experiment has checkpoints, `swarmsim resume` goes on from the last one"
+            f"host {host} ({', '.join(held) or 'the server'}) died: its process was killed or ran out of memory"
         )
 
 
