@@ -76,7 +76,7 @@ def run(where: dict[str, Path], out: str | None, force: bool, **options: Any) ->
     """Train every method of an experiment FILE and write the run folder."""
     study = _read(**options)
     where["out"] = Path(out or Path("runs", study.name))
-    from swarmsim.run import run_study
+    from swarmsim.study import run_study
 
     run_study(study, where["out"], force)
 
@@ -87,7 +87,7 @@ def run(where: dict[str, Path], out: str | None, force: bool, **options: Any) ->
 def resume(where: dict[str, Path], folder: str) -> None:
     """Continue the run in DIR from its last checkpoint, to the same bits."""
     where["out"] = Path(folder)
-    from swarmsim.run import resume as resume_run
+    from swarmsim.study import resume as resume_run
 
     resume_run(where["out"])
 

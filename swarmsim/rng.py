@@ -28,4 +28,5 @@ def stream(seed: int, purpose: str, *address: int | str) -> np.random.Generator:
 
 
 def _digest(*address: int | str) -> bytes:
-    return hashlib.sha256(repr(address).encode()).digest()
+    plain = tuple(part if isinstance(part, str) else int(part) for part in address)  # numpy's integers are integers
+    return hashlib.sha256(repr(plain).encode()).digest()

@@ -18,7 +18,7 @@ from swarmsim.rng import seed_for
 from swarmsim.trees import settled
 from swarmsim.types import InputError
 
-__all__ = ["Network", "Segment", "Slot", "build", "resolve_cut"]
+__all__ = ["Network", "Segment", "Slot", "Weights", "build", "resolve_cut"]
 
 Weights = dict[str, Any]  # {"params": [d], "buffers": [b], "counters": [c]}
 

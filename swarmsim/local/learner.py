@@ -14,7 +14,7 @@ from swarmsim.local.training import Training
 from swarmsim.rng import stream
 from swarmsim.rows import Network, Segment
 
-__all__ = ["Learner", "take"]
+__all__ = ["Learner", "Member", "take"]
 
 Member = dict[str, Any]  # {"weights": Weights, "optimizer": State}
 Examples = tuple[Any, Any]  # tensors (x, y)

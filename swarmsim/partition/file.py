@@ -11,7 +11,7 @@ import numpy as np
 
 from swarmsim.types import Federation, InputError
 
-__all__ = ["read_partition", "save_partition"]
+__all__ = ["PARTS", "read_partition", "save_partition"]
 
 PARTS = ("train", "validation", "test")
 

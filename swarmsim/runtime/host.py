@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from typing import Any, NamedTuple
 
@@ -160,7 +161,12 @@ class Host:
         self.state = self.job.algorithm.round(self.state, Tick(t, self.job.mixing), world)
         losses = {name: float(total) / weight for name, (total, weight) in world.losses.items()}
         outcome = Outcome(
-            t + 1, losses, self.ledger.take(), list(world.merges), self._broken(), time.perf_counter() - began
+            t + 1,
+            losses,
+            self.ledger.take(),
+            list(world.merges),
+            self._broken() + self._lost(losses),
+            time.perf_counter() - began,
         )
         world.losses.clear()
         world.merges.clear()
@@ -184,7 +190,7 @@ class Host:
         return self.world.server if name.startswith("server") else self.world.institutions
 
     def _broken(self) -> list[tuple[int, str, str]]:
-        """Members whose state holds a NaN or an infinity, each with the name of the first such tensor."""
+        """Members whose state holds a NaN or an infinity, each with the first such tensor."""
         found = []
         for name, located in self._fields():
             group = self._group(name)
@@ -193,6 +199,12 @@ class Host:
                 if bad is not None:
                     found.append((i, group.names[i], f"{name}: {self._name(bad)}"))
         return found
+
+    def _lost(self, losses: dict[str, float]) -> list[tuple[int, str, str]]:
+        """Participants whose training loss is not finite; they come after those with a broken state."""
+        names = (*self.world.institutions.names, *self.world.server.names)
+        lost = [who for who, loss in losses.items() if not math.isfinite(loss)]
+        return [(len(names) + names.index(who), who, "the training loss") for who in lost]
 
     def _name(self, tensor: torch.Tensor) -> str:
         """What to call a non-finite tensor: the parameter, where it is a row of the whole model."""
@@ -230,7 +242,10 @@ class _Idle(NamedTuple):
 
 
 def _finite(tensor: torch.Tensor) -> bool:
-    return bool(torch.isfinite(tensor.sum())) if tensor.is_floating_point() else True
+    """Whether every number is; the sum is quick to try, but may overflow where no number does."""
+    if not tensor.is_floating_point():
+        return True
+    return bool(torch.isfinite(tensor.sum())) or bool(torch.isfinite(tensor).all())
 
 
 def _private(shard: Shard) -> dict[str, Part]:

@@ -12,6 +12,7 @@ import os
 import queue
 import socket
 import threading
+from contextlib import suppress
 from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
@@ -51,7 +52,7 @@ class Sockets:
         self._listener.close()
 
     def _meet(self, host: int, connection: Connection) -> None:
-        with socket.socket(fileno=os.dup(connection.fileno())) as handle:
+        with _handle(connection) as handle:
             handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages must not wait for more
         self._peers[host], self._inbox[host] = connection, queue.SimpleQueue()
         threading.Thread(target=self._read, args=(host,), daemon=True).start()
@@ -77,7 +78,10 @@ class Sockets:
         return unflatten(structure, [tensor.to(self.device) for tensor in tensors])
 
     def close(self) -> None:
+        """Hang up on everybody: peers that wait for this host get a PeerLost."""
         for connection in self._peers.values():
+            with suppress(OSError), _handle(connection) as handle:
+                handle.shutdown(socket.SHUT_RDWR)  # wakes the reading threads at both ends; closing alone does not
             connection.close()
 
     def _read(self, host: int) -> None:
@@ -92,6 +96,11 @@ class Sockets:
                 inbox.put((structure, tensors))
         except (EOFError, OSError):
             inbox.put((None, None))
+
+
+def _handle(connection: Connection) -> socket.socket:
+    """The socket below a connection, to be closed by itself."""
+    return socket.socket(fileno=os.dup(connection.fileno()))
 
 
 def _bytes(tensor: torch.Tensor) -> memoryview:

@@ -58,6 +58,14 @@ class _Batch:
         """The items of the server copy's list back to the institutions."""
         return self.world.net.scatter(values, self.server, self.copy, self.institutions, kind)
 
+    def own(self, gradient: torch.Tensor, size: int, total: int) -> torch.Tensor:
+        """A gradient of the joint mean loss, as that of the mean over one institution's examples if so chosen."""
+        return gradient * (total / size) if self.method.cut_gradient == "own" else gradient
+
+    def all_own(self, gradients: list[torch.Tensor]) -> list[torch.Tensor]:
+        total = sum(len(gradient) for gradient in gradients)
+        return [self.own(gradient, len(gradient), total) for gradient in gradients]
+
     def note(self, losses: list[torch.Tensor], labels: list[torch.Tensor], who: list[int] | None = None) -> None:
         """Report the institutions' losses, weighted by their batches."""
         for i, loss, y in zip(who or self.who, losses, labels, strict=True):
@@ -93,7 +101,8 @@ def _serve_with_labels(batch: _Batch, state, z: Located, labels: Located) -> tup
         lambda s, member, z, y: serve(learner, top, member, z, y, seed, t), state.server_tops, z, y
     )
     batch.server.each(lambda s, out, y: batch.note(out[2], y), served, y)
-    return served[0], batch.down(served[1], "cut_gradient"), ()
+    back = batch.server.each(lambda s, out: batch.all_own(out[1]), served)
+    return served[0], batch.down(back, "cut_gradient"), ()
 
 
 def _serve_between(batch: _Batch, state, z: Located, labels: Located) -> tuple[Located, Located, tuple]:
@@ -108,14 +117,15 @@ def _serve_between(batch: _Batch, state, z: Located, labels: Located) -> tuple[L
         loss = learner.loss(here.output, y)
         gradient, cut_gradient = here.backward_from(loss * (len(y) / total))  # a share of the mean over all
         batch.note([loss.detach().reshape(1)], [y], [i])
-        return step(learner, held["head"], here, gradient, t), cut_gradient
+        return step(learner, held["head"], here, batch.own(gradient, len(y), total), t), cut_gradient
 
     heads = batch.institutions.each(head, state.members, u, labels)
     gradients = batch.up(heads[1], "cut_gradient")
     stepped = batch.server.each(
         lambda s, member, out, g: trunk_backward(learner, member, out[0], g, t), state.server_tops, passed, gradients
     )
-    return stepped[0], batch.down(stepped[1], "cut_gradient"), (heads[0],)
+    back = batch.server.each(lambda s, out: batch.all_own(out[1]), stepped)
+    return stepped[0], batch.down(back, "cut_gradient"), (heads[0],)
 
 
 def unsplit_step(method, state, who: list[int], k: int, batches: Located, tick, world):
@@ -143,6 +153,8 @@ def unsplit_step(method, state, who: list[int], k: int, batches: Located, tick, 
     gradients = torch.autograd.grad(learner.loss(outputs, torch.cat(y)), [here.params for here in passes])
 
     owners = [*(held[i]["bottom"] for i in who), top, *(held[i]["head"] for i in who if heads)]
+    shares = [*sizes, sum(sizes), *(sizes if heads else [])]  # of the joint batch, for each of the owners
+    gradients = [batch.own(gradient, share, sum(sizes)) for gradient, share in zip(gradients, shares, strict=True)]
     stepped = [step(learner, *each, tick.t) for each in zip(owners, passes, gradients, strict=True)]
     count = len(who)
     members = {

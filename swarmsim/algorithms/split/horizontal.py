@@ -37,8 +37,9 @@ class Horizontal(Averaging):
     Axes: `copies` of the server's part (one; or one an institution, averaged every round), the order of `serving`,
     what happens to `institution_weights` between turns, and where the `labels` are. A round serves every
     institution's batches once; D examples of S bytes of smashed data move 2 D S bytes (4 tensors if U-shaped).
-    By institution with everything handed over, it is cyclical weight transfer of the unsplit network; one copy an
-    institution with averaged bottoms is federated averaging.
+    Equal concatenated batches with bottoms averaged after each and `cut_gradient: own` are one step of SGD on the joint
+    batch. By institution with everything handed over, it is cyclical weight transfer of the unsplit network; one copy
+    an institution with averaged bottoms is federated averaging.
 
     Reference: Gupta and Raskar, Distributed learning of deep neural network over multiple agents, JNCA 2018;
     Vepakomma et al., Split learning for health, 2018 (arXiv:1812.00564).
@@ -60,6 +61,10 @@ class Horizontal(Averaging):
     labels: Literal["server", "institution"] = Field("server", description="who computes the loss")
     optimizer_state: Literal["keep", "handover", "reset"] | None = Field(
         None, description="of the institutions' parts between turns; absent: handover if weights are, else keep"
+    )
+    cut_gradient: Literal["joint", "own"] = Field(
+        "joint",
+        description="concatenated: gradient of the mean loss over all N examples, or times N/n_k, over one's own",
     )
     weights: Literal["samples", "equal"] = Field("samples", description="what an institution counts for in averages")
 
@@ -83,6 +88,8 @@ class Horizontal(Averaging):
                 "institution_weights: averaged_each_batch averages after the k-th batches of all institutions; with "
                 f"serving: {self.serving} these are far apart; use interleaved or concatenated"
             )
+        if self.cut_gradient == "own" and self.serving != "concatenated":
+            raise ValueError("cut_gradient: own differs from joint only with serving: concatenated; leave it out")
         if self.optimizer_state == "handover" and self.institution_weights != "handed_over":
             raise ValueError("optimizer_state: handover needs institution_weights: handed_over; use keep or reset")
         return self
