@@ -160,12 +160,13 @@ class Host:
         self.ledger.round = t + 1
         self.state = self.job.algorithm.round(self.state, Tick(t, self.job.mixing), world)
         losses = {name: float(total) / weight for name, (total, weight) in world.losses.items()}
+        broken = self._broken() + self._lost(losses)
         outcome = Outcome(
             t + 1,
             losses,
             self.ledger.take(),
             list(world.merges),
-            self._broken() + self._lost(losses),
+            broken,
             time.perf_counter() - began,
         )
         world.losses.clear()
