@@ -36,6 +36,7 @@ def check(study: Study, exact: bool = False) -> dict[str, Any]:
         "institutions": _institutions(federation),
         "notes": list(federation.notes),
         "methods": [_method(experiment, federation, exact) for experiment in study.methods],
+        "origins": dict(study.origins),
     }
 
 
@@ -117,6 +118,9 @@ def render(report: dict[str, Any]) -> str:
     lines += [f"  note: {note}" for note in report["notes"]]
     for method in report["methods"]:
         lines += ["", method["label"], *(f"  {line}" for line in _method_lines(method))]
+    written = {path: origin for path, origin in report["origins"].items() if origin != "default"}
+    lines += ["", f"where values come from (the other {len(report['origins']) - len(written)} are defaults)"]
+    lines += [f"  {path:<32} {origin}" for path, origin in written.items()]
     return "\n".join(lines)
 
 
@@ -132,7 +136,7 @@ def _method_lines(method: dict[str, Any]) -> list[str]:
     if (topology := method["topology"]) is not None:
         lines.append(
             f"topology    {topology['edges']} edges, spectral gap {topology['spectral_gap']:.6f}, "
-            f"lambda_min {topology['lambda_min']:.6f}, {'connected' if topology['connected'] else 'NOT connected'}, "
+            f"lambda_min {round(topology['lambda_min'], 6) + 0.0:.6f}, {'connected' if topology['connected'] else 'NOT connected'}, "
             f"{'doubly stochastic' if topology['doubly_stochastic'] else 'NOT doubly stochastic'}"
         )
     if (exact := method.get("exact")) is not None:

@@ -32,7 +32,7 @@ def fake(monkeypatch):
 
 def test_run_reads_the_file_and_hands_it_on(tmp_path, fake, monkeypatch):
     calls = []
-    fake("swarmsim.run", run_study=lambda *arguments: calls.append(arguments))
+    fake("swarmsim.study", run_study=lambda *arguments: calls.append(arguments))
     path = str(wrote(tmp_path, FIXED_POINT))
     monkeypatch.chdir(tmp_path)
     assert main(["run", path]) == 0
@@ -47,7 +47,7 @@ def test_run_reads_the_file_and_hands_it_on(tmp_path, fake, monkeypatch):
 
 def test_resume_and_check(tmp_path, fake, capsys):
     calls = []
-    fake("swarmsim.run", resume=calls.append)
+    fake("swarmsim.study", resume=calls.append)
     fake("swarmsim.check", check=lambda study, exact: {"name": study.name, "exact": exact}, render=lambda r: f"<{r}>")
     path = str(wrote(tmp_path, METHODS))
     assert main(["resume", "some/where"]) == 0
@@ -75,7 +75,7 @@ def test_exit_codes(tmp_path, fake, capsys, error, code, says):
     def fail(*_):
         raise error
 
-    fake("swarmsim.run", run_study=fail)
+    fake("swarmsim.study", run_study=fail)
     assert main(["run", str(wrote(tmp_path, FIXED_POINT)), "--out", str(tmp_path)]) == code
     said = capsys.readouterr()
     assert says in said.err
@@ -88,7 +88,7 @@ def test_exit_codes(tmp_path, fake, capsys, error, code, says):
 
 def test_the_traceback_is_shown_if_asked_for(tmp_path, fake, capsys, monkeypatch):
     monkeypatch.setenv("SWARMSIM_TRACEBACK", "1")
-    fake("swarmsim.run", run_study=lambda *_: 1 / 0)
+    fake("swarmsim.study", run_study=lambda *_: 1 / 0)
     assert main(["run", str(wrote(tmp_path, FIXED_POINT))]) == 1
     assert "Traceback" in capsys.readouterr().err
 
