@@ -15,7 +15,6 @@ from typing import Any
 
 from swarmsim.lazy import torch
 from swarmsim.rng import seed_for
-from swarmsim.trees import settled
 from swarmsim.types import InputError
 
 __all__ = ["Network", "Segment", "Slot", "Weights", "build", "resolve_cut"]
@@ -107,7 +106,6 @@ class Segment:
             after = {"params": weights["params"], **moving}
         self.buffers.bind(after["buffers"])
         self.counters.bind(after["counters"])
-        x = settled(x)
         for place, (_, module) in enumerate(self.stages):
             module.train(train)
             if train and self.draws[place]:

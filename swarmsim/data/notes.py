@@ -1,15 +1,13 @@
-"""What a reader should know of a federation before training: counts, classes that are missing, scaling."""
+"""What a reader should know of a federation before training, beside its counts: missing classes, scaling."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from swarmsim.data.text import listed
-from swarmsim.types import Dataset, Federation, Shard
+from swarmsim.types import Dataset, Federation
 
 __all__ = ["describe"]
-
-MOST_LINES = 16  # institutions with a line of their own
 
 RULES = {
     "institution": "gaps and scales: medians, means and deviations of each institution's own training examples",
@@ -20,8 +18,8 @@ RULES = {
 
 
 def describe(dataset: Dataset, federation: Federation, standardize: str) -> tuple[str, ...]:
-    """Notes of the source, counts of every institution, one-class parts, what was done to the features."""
-    notes = [*dataset.notes, *_counts(federation)]
+    """Notes of the source, one-class parts, what was done to the features."""
+    notes = [*dataset.notes]
     if federation.classes:
         notes += _one_class(federation)
     if dataset.objective:
@@ -30,29 +28,6 @@ def describe(dataset: Dataset, federation: Federation, standardize: str) -> tupl
     if federation.external is not None and standardize != "none":
         notes.append(f"external: {len(federation.external)} examples, scaled by all training examples together")
     return tuple(notes)
-
-
-def _counts(federation: Federation) -> list[str]:
-    shards = federation.shards
-    if len(shards) <= MOST_LINES:
-        return [_line(shard, federation.classes) for shard in shards]
-    sizes = [len(shard.train) for shard in shards]
-    least, most = shards[int(np.argmin(sizes))], shards[int(np.argmax(sizes))]
-    return [
-        f"{len(shards)} institutions, {sum(sizes)} training examples, median {int(np.median(sizes))}",
-        "smallest: " + _line(least, federation.classes),
-        "largest: " + _line(most, federation.classes),
-    ]
-
-
-def _line(shard: Shard, classes: tuple[str, ...]) -> str:
-    text = f"{shard.name}: {len(shard.train)} train, {len(shard.validation)} validation, {len(shard.test)} test"
-    if not classes:
-        return text
-    shares = np.bincount(shard.train.y, minlength=len(classes)) / len(shard.train)
-    if len(classes) == 2:
-        return f"{text}, {shares[1]:.0%} {classes[1]} in train"
-    return f"{text}, {np.count_nonzero(shares)} of {len(classes)} classes in train"
 
 
 def _one_class(federation: Federation) -> list[str]:

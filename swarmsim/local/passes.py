@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from swarmsim.lazy import torch
 from swarmsim.rows import Segment, Weights
+from swarmsim.trees import settled
 
 __all__ = ["Pass", "forward", "forward_on", "gradient"]
 
@@ -46,6 +47,7 @@ def forward(segment: Segment, weights: Weights, x: torch.Tensor, seed: tuple | N
 def forward_on(segment: Segment, weights: Weights, x: torch.Tensor, seed: tuple | None) -> Pass:
     """The same on an x whose own graph goes on backwards: two parts joined without a cut."""
     params = weights["params"].detach().requires_grad_()
+    x = settled(x)
     output, after = segment.forward({**weights, "params": params}, x, train=True, seed=seed)
     return Pass(output, params, x, {**after, "params": weights["params"]})
 

@@ -17,7 +17,7 @@ from swarmsim.network.net import Net, Transport
 from swarmsim.rows import Weights, build
 from swarmsim.runtime.apply import one_by_one, packed
 from swarmsim.runtime.world import Job, World
-from swarmsim.trees import flatten, tree_map
+from swarmsim.trees import flatten, settled, tree_map
 from swarmsim.types import Merge, Part, Shard, SwarmsimError, Tick, Traffic
 
 __all__ = ["Diverged", "Evaluation", "Host", "Outcome"]
@@ -220,7 +220,7 @@ class Host:
     def _outputs(self, weights: Weights, x: torch.Tensor) -> np.ndarray:
         network = self.world.learner.network
         with torch.no_grad():
-            outputs = [network.forward(weights, piece, train=False)[0] for piece in x.split(256)]
+            outputs = [network.forward(weights, settled(piece), train=False)[0] for piece in x.split(256)]
             return torch.cat(outputs).cpu().numpy()
 
     def _mean(self, models: Located) -> Located:
