@@ -57,7 +57,9 @@ def blobs(sizes=(37, 21, 48), features: int = 6, classes: int = 3, seed: int = 0
     return [Shard(f"institution-{i}", part(m), part(8), part(12)) for i, m in enumerate(sizes)]
 
 
-def job(algorithm, shards, model=None, task=None, mixing=None, rounds=5, seed=0, dtype="float64", packed=False, hosts=1):
+def job(
+    algorithm, shards, model=None, task=None, mixing=None, rounds=5, seed=0, dtype="float64", packed=False, hosts=1
+):
     """A job for `hosts` hosts of institutions, and one more for the server where there is one."""
     n, kind = len(shards), type(algorithm)
     objective = shards[0].train.y.ndim == 2
@@ -68,7 +70,8 @@ def job(algorithm, shards, model=None, task=None, mixing=None, rounds=5, seed=0,
         algorithm=algorithm, model=model or (Point() if objective else Mlp(hidden=(8, 5))),
         task=task or (Quadratic() if objective else Classification()),
         names=tuple(shard.name for shard in shards), sizes=tuple(len(part) for part in train),
-        example=train[0].x.shape[1:], outputs=train[0].y.shape[1] if objective else int(max(p.y.max() for p in train)) + 1,
+        example=train[0].x.shape[1:],
+        outputs=train[0].y.shape[1] if objective else int(max(p.y.max() for p in train)) + 1,
         shards=dict(enumerate(shards)), tests=tuple(shard.test for shard in shards), external=None,
         pool=pool if getattr(kind, "pools", False) else None, mixing=mixing, servers=servers,
         hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (hosts,) * servers},

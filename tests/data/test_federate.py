@@ -149,7 +149,6 @@ def test_heart_disease_federation():
             assert part.x.flags["C_CONTIGUOUS"]
             assert np.isfinite(part.x).all()
             assert set(part.y) == {0, 1}  # stratified: even Switzerland's 8 healthy patients reach every part
-    assert "Cleveland: 197 train, 30 validation, 76 test, 46% disease in train" in federation.notes
     assert any("ledger does not count" in note for note in federation.notes)
 
 
@@ -178,7 +177,6 @@ def test_one_class_institutions_are_allowed_and_reported():
 
 def test_many_institutions_are_described_briefly():
     federation = federate(Given(data=labelled(np.arange(400) % 2)), Iid(), 40, 0)
-    assert any(note.startswith("40 institutions, ") for note in federation.notes)
     assert len(federation.notes) < 8
 
 

@@ -113,7 +113,7 @@ def _serve_between(batch: _Batch, state, z: Located, labels: Located) -> tuple[L
     u = batch.down(passed[1], "smashed_data")
 
     def head(i: int, held: dict, u: torch.Tensor, y: torch.Tensor) -> tuple:
-        here = forward(batch.parts["head"], held["head"]["weights"], u, seed, differentiate_x=True)
+        here = forward(batch.parts["head"], held["head"]["weights"], u, batch.seed(i), differentiate_x=True)
         loss = learner.loss(here.output, y)
         gradient, cut_gradient = here.backward_from(loss * (len(y) / total))  # a share of the mean over all
         batch.note([loss.detach().reshape(1)], [y], [i])
@@ -143,17 +143,19 @@ def unsplit_step(method, state, who: list[int], k: int, batches: Located, tick, 
         forward(parts["bottom"], held[i]["bottom"]["weights"], x[place], seeds[place], differentiate_x=False)
         for place, i in enumerate(who)
     ]
+    for here, size in zip(bottoms, sizes, strict=True):  # where the message would be, so that it rounds alike
+        here.output.register_hook(lambda gradient, size=size: batch.own(gradient, size, sum(sizes)))
     trunk = forward_on(parts["top"], top["weights"], torch.cat([here.output for here in bottoms]), seeds[0])
     heads = []
     if "head" in parts:
-        pieces = zip(who, trunk.output.split(sizes), strict=True)
-        heads = [forward_on(parts["head"], held[i]["head"]["weights"], u, seeds[0]) for i, u in pieces]
+        pieces = zip(who, trunk.output.split(sizes), seeds, strict=True)
+        heads = [forward_on(parts["head"], held[i]["head"]["weights"], u, seed) for i, u, seed in pieces]
     outputs = torch.cat([here.output for here in heads or [trunk]])
     passes = [*bottoms, trunk, *heads]
     gradients = torch.autograd.grad(learner.loss(outputs, torch.cat(y)), [here.params for here in passes])
 
     owners = [*(held[i]["bottom"] for i in who), top, *(held[i]["head"] for i in who if heads)]
-    shares = [*sizes, sum(sizes), *(sizes if heads else [])]  # of the joint batch, for each of the owners
+    shares = [*[sum(sizes)] * (len(who) + 1), *(sizes if heads else [])]  # the bottoms' gradients are scaled above
     gradients = [batch.own(gradient, share, sum(sizes)) for gradient, share in zip(gradients, shares, strict=True)]
     stepped = [step(learner, *each, tick.t) for each in zip(owners, passes, gradients, strict=True)]
     count = len(who)
