@@ -136,7 +136,8 @@ def _method_lines(method: dict[str, Any]) -> list[str]:
     if (topology := method["topology"]) is not None:
         lowest = round(topology["lambda_min"], 6) + 0.0  # never -0
         lines.append(
-            f"topology    {topology['edges']} edges, spectral gap {topology['spectral_gap']:.6f}, lambda_min {lowest:.6f}, "
+            f"topology    {topology['edges']} edges, spectral gap {topology['spectral_gap']:.6f}, "
+            f"lambda_min {lowest:.6f}, "
             f"{'connected' if topology['connected'] else 'NOT connected'}, "
             f"{'doubly stochastic' if topology['doubly_stochastic'] else 'NOT doubly stochastic'}"
         )
