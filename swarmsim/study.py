@@ -6,15 +6,17 @@ each other.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from swarmsim.assemble import assemble, federation_of, hosts_of
 from swarmsim.experiment import read, resolved_yaml
-from swarmsim.lazy import torch
 from swarmsim.log.claim import claim
 from swarmsim.log.console import result_table
 from swarmsim.log.files import read_json, write_atomic, write_json
@@ -22,6 +24,7 @@ from swarmsim.log.hparams import write_hparams_experiment
 from swarmsim.log.links import command, deep_link
 from swarmsim.log.manifest import begin_manifest, end_manifest, resume_manifest
 from swarmsim.method import MethodRun, ending, facts, hparams
+from swarmsim.metrics import classification
 from swarmsim.partition.file import read_partition, save_partition
 from swarmsim.runtime.driver import Inline
 from swarmsim.types import Federation, InputError
@@ -68,9 +71,9 @@ def resume(out: Path) -> None:
 def _opened(study: Study, n: int) -> Iterator[list[Runtime]]:
     """The runtime of each method; methods with equal settings share one, so that actors start once.
 
-    While actors start, this process imports torch: the one waits for the other no longer than it must.
+    While actors start, this process imports what it will need.
     """
-    Thread(target=lambda: torch.nn, daemon=True).start()
+    Thread(target=_warm, daemon=True).start()
     servers = any(getattr(type(each.algorithm), "servers", lambda *_: 0)(each.algorithm, n) for each in study.methods)
     shared: dict[str, Runtime] = {}
     with ExitStack() as stack:
@@ -79,6 +82,12 @@ def _opened(study: Study, n: int) -> Iterator[list[Runtime]]:
             if settings not in shared:
                 shared[settings] = stack.enter_context(_open_runtime(experiment, hosts_of(experiment, n), servers))
         yield [shared[experiment.runtime.model_dump_json()] for experiment in study.methods]
+
+
+def _warm() -> None:
+    """Import what the first round will need: torch, the metrics' library, TensorBoard's writer."""
+    classification.scores(np.eye(2), np.arange(2))
+    importlib.import_module("torch.utils.tensorboard")
 
 
 def _open_runtime(experiment: Experiment, hosts: int, servers: bool) -> Runtime:

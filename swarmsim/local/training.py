@@ -21,11 +21,25 @@ class LearningRate(Arguments):
     factor: float = Field(0.1, gt=0, le=1, description="step, exponential: multiplied at each drop or round")
     floor: float = Field(0.0, ge=0, description="cosine: the learning rate of the last round")
 
+    @model_validator(mode="after")
+    def _nothing_ignored(self) -> Self:
+        read = {"constant": set(), "step": {"every", "factor"}, "exponential": {"factor"}, "cosine": {"floor"}}[
+            self.use
+        ]
+        ignored = sorted(name for name in self.model_fields_set - read - {"use"} if self._differs(name))
+        if ignored:
+            raise ValueError(f"lr_schedule {self.use} does not read {', '.join(ignored)}: leave it out")
+        return self
+
+    def _differs(self, name: str) -> bool:
+        return getattr(self, name) != type(self).model_fields[name].default
+
     def rates(self, lr: float, rounds: int) -> list[float]:
         """The learning rate of each round."""
+        if self.use == "constant":  # torch's optimiser objects import its compiler: 1.5 seconds in every host
+            return [lr] * rounds
         schedulers, optimizer = torch.optim.lr_scheduler, torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=lr)
         scheduler = {
-            "constant": lambda: schedulers.ConstantLR(optimizer, 1.0),
             "step": lambda: schedulers.StepLR(optimizer, self.every, self.factor),
             "exponential": lambda: schedulers.ExponentialLR(optimizer, self.factor),
             "cosine": lambda: schedulers.CosineAnnealingLR(optimizer, max(1, rounds - 1), self.floor),

@@ -143,3 +143,9 @@ def test_rng_addresses_decide_the_batches():
         i.tolist() for i in plan(37, 16, None, None, stream(0, "batches", 0, 0))
     ]
     assert seed_for(0, "batches", 0, 0) != seed_for(0, "batches", 0, 1)
+
+
+def test_a_schedule_refuses_arguments_that_it_would_ignore():
+    with pytest.raises(ValueError, match="lr_schedule constant does not read every"):
+        LearningRate(use="constant", every=3)
+    assert LearningRate(**LearningRate(use="step", every=3).model_dump()).every == 3  # defaults may be written out
