@@ -6,7 +6,6 @@ each other.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 
 from swarmsim.assemble import assemble, federation_of, hosts_of
 from swarmsim.experiment import read, resolved_yaml
+from swarmsim.lazy import torch
 from swarmsim.log.claim import claim
 from swarmsim.log.console import result_table
 from swarmsim.log.files import read_json, write_atomic, write_json
@@ -85,9 +85,9 @@ def _opened(study: Study, n: int) -> Iterator[list[Runtime]]:
 
 
 def _warm() -> None:
-    """Import what the first round will need: torch, the metrics' library, TensorBoard's writer."""
+    """Import what the first round will need: torch, then the metrics' library."""
+    _ = torch.nn
     classification.scores(np.eye(2), np.arange(2))
-    importlib.import_module("torch.utils.tensorboard")
 
 
 def _open_runtime(experiment: Experiment, hosts: int, servers: bool) -> Runtime:

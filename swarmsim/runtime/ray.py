@@ -62,7 +62,7 @@ class RayHosts:
     """A runtime of `count` actors, alive for a whole study; each method's job is given to the same actors."""
 
     def __init__(self, count: int, address: str | None = None, temp_dir: str | None = None, gpu: bool = False) -> None:
-        connect(address, temp_dir)
+        connect(address, temp_dir, count)
         import ray
 
         self._ray, self._count, self._interface = ray, count, None if address else "127.0.0.1"
@@ -150,8 +150,11 @@ class RayHosts:
         )
 
 
-def connect(address: str | None = None, temp_dir: str | None = None) -> None:
-    """Join the cluster at `address`, or start one on this machine that listens on loopback only, with a fresh token."""
+def connect(address: str | None = None, temp_dir: str | None = None, workers: int = 1) -> None:
+    """Join the cluster at `address`, or start one on this machine, addressed on loopback, with a fresh token.
+
+    Ray starts a worker process for each CPU it is told of, before anybody asks: as many as there will be actors.
+    """
     address = address or os.environ.get("RAY_ADDRESS")
     if not address:
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
@@ -170,7 +173,14 @@ def connect(address: str | None = None, temp_dir: str | None = None) -> None:
         return
     folder = tempfile.mkdtemp(prefix="swarmsim-", dir=temp_dir)
     atexit.register(disconnect, folder)
-    ray.init(address="local", include_dashboard=False, _node_ip_address="127.0.0.1", _temp_dir=folder, **quiet)
+    ray.init(
+        address="local",
+        num_cpus=max(workers, os.cpu_count() or 1),
+        include_dashboard=False,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=folder,
+        **quiet,
+    )
 
 
 def disconnect(folder: str | None = None) -> None:
