@@ -99,6 +99,8 @@ def _memory(job: Job, federation: Federation, hosts: int) -> dict[str, int]:
     examples: Counter[int] = Counter()
     for place, shard in zip(job.hosts["institution"], federation.shards, strict=True):
         examples[place] += shard.train.x.nbytes + shard.train.y.nbytes
+    if job.pool is not None:
+        examples[job.hosts["server"][0]] += job.pool.x.nbytes + job.pool.y.nbytes
     institutions = max(Counter(job.hosts["institution"]).values())
     return {"rows": rows * institutions, "examples": max(examples.values()), "hosts": hosts}
 
@@ -118,10 +120,17 @@ def render(report: dict[str, Any]) -> str:
     lines += [f"  note: {note}" for note in report["notes"]]
     for method in report["methods"]:
         lines += ["", method["label"], *(f"  {line}" for line in _method_lines(method))]
-    written = {path: origin for path, origin in report["origins"].items() if origin != "default"}
-    lines += ["", f"where values come from (the other {len(report['origins']) - len(written)} are defaults)"]
-    lines += [f"  {path:<32} {origin}" for path, origin in written.items()]
+    lines += _origin_lines(report["origins"])
     return "\n".join(lines)
+
+
+def _origin_lines(origins: dict[str, str]) -> list[str]:
+    """Where values come from, if not all from one file: what was inherited, and what `--set` changed."""
+    written = {path: origin for path, origin in origins.items() if origin != "default"}
+    if len({origin.rsplit(":", 1)[0] for origin in written.values()}) < 2:
+        return []
+    title = f"where values come from (the other {len(origins) - len(written)} are defaults)"
+    return ["", title, *(f"  {path:<32} {origin}" for path, origin in written.items())]
 
 
 def _method_lines(method: dict[str, Any]) -> list[str]:

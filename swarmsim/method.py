@@ -44,6 +44,7 @@ class MethodRun:
     graph: Any
     federation: Federation
     folder: Path
+    first: bool  # of its study: it shows what all methods share
 
     def carry_out(self, runtime: Runtime, resumed: bool) -> dict[str, Any]:
         """Run (or go on), record every report, save the models; returns the summary."""
@@ -104,7 +105,7 @@ class MethodRun:
         classes = self.federation.classes
         counts = [np.bincount(shard.train.y, minlength=len(classes)) for shard in self.federation.shards if classes]
         return Setup(
-            self.job.names, classes, np.array(counts) if classes else None, self.graph,
+            self.job.names, classes, np.array(counts) if classes and self.first else None, self.graph,
             resolved_yaml(self.experiment), hparams(self.experiment),
         )  # fmt: skip
 

@@ -120,7 +120,7 @@ def _carry_out(study: Study, out: Path, federation: Federation, planned: list, r
             if resumed and _finished(folder):
                 summaries[experiment.label] = read_json(folder / "summary.json")
             else:
-                method = MethodRun(experiment, job, graph, federation, folder)
+                method = MethodRun(experiment, job, graph, federation, folder, first=not summaries)
                 summaries[experiment.label] = method.carry_out(runtime, resumed)
     except BaseException as error:
         if not study.single:

@@ -108,7 +108,7 @@ def _check(dataset: Dataset, standardize: str) -> None:
         if standardize == "none":
             raise InputError(
                 f"data: standardize: none leaves gaps as they are, and values are missing in {_where(dataset, gaps)}; "
-                "use standardize: institution or pooled, which fill them with medians"
+                "use standardize: institution (fills them with its medians) or pooled (with the means of all)"
             )
 
 

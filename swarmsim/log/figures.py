@@ -99,12 +99,15 @@ def _places(graph: networkx.Graph) -> np.ndarray:
     return np.array([found[node] for node in graph]).reshape(-1, 2)
 
 
+ARROWS = 300  # more directed edges than this are drawn as lines: an arrow each would take a minute, and show nothing
+
+
 def _draw_edges(axes, graph: networkx.Graph, places: np.ndarray) -> None:
     from matplotlib.collections import LineCollection
 
     index = {node: place for place, node in enumerate(graph)}
     ends = [(index[a], index[b]) for a, b in graph.edges() if a != b]
-    if not graph.is_directed():
+    if not graph.is_directed() or len(ends) > ARROWS:
         look = {"colors": "#888888", "linewidths": min(1.5, max(0.1, 200 / max(1, len(ends)))), "zorder": 1}
         axes.add_collection(LineCollection([places[list(pair)] for pair in ends], **look))
         return

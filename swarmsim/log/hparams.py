@@ -27,6 +27,8 @@ def write_hparams_experiment(root: Path | str, runs: Sequence[Mapping[str, Any]]
     for run in runs:
         for key, value in _flat(run).items():
             columns.setdefault(key, []).append(value)
+    if len(runs) > 1:  # the table shows few columns: those in which the runs differ
+        columns = {key: values for key, values in columns.items() if len(values) < len(runs) or len(set(values)) > 1}
     tags = [f"swarm/{which}_{metric}" for metric in metrics for which in ("mean", "worst")]
     summary = summary_v2.hparams_config_pb(
         hparams=[summary_v2.HParam(key, _domain(values)) for key, values in columns.items()],
@@ -64,14 +66,15 @@ def _flat(hparams: Mapping[str, Any], prefix: str = "") -> Values:
     """{"algorithm": {"lr": 0.1}} -> {"algorithm.lr": 0.1}; None is left out, other values become text."""
     flat: Values = {}
     for key, value in hparams.items():
+        name = prefix[:-1] if key == "use" and prefix else prefix + key  # a section is what it uses
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
+            flat |= _flat(value, f"{name}.")
         elif isinstance(value, bool | str):
-            flat[prefix + key] = value
+            flat[name] = value
         elif isinstance(value, int | float):
-            flat[prefix + key] = float(value)
+            flat[name] = float(value)
         elif value is not None:
-            flat[prefix + key] = json.dumps(value)
+            flat[name] = json.dumps(value)
     return flat
 
 

@@ -11,7 +11,8 @@ __all__ = ["layout"]
 
 def layout(tags: Collection[str], many: bool) -> dict[str, dict[str, list]]:
     """{category: {chart: [kind, tags]}} as `add_custom_scalars` takes it, of the tags of the method's run."""
-    metrics = [tag.removeprefix("swarm/mean_") for tag in tags if tag.startswith("swarm/mean_")]
+    found = {tag.removeprefix("swarm/mean_") for tag in tags if tag.startswith("swarm/mean_")}
+    metrics = [metric for metric in HIGHER_IS_BETTER if metric in found]  # the one that speaks for a run comes first
     merged = [metric for metric in metrics if any(tag.startswith("merged/") and _ends(tag, metric) for tag in tags)]
     network = {"bytes a round": ["Multiline", ["^net/bytes_"]]}
     if "swarm/consensus_distance" in tags:
