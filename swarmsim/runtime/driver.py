@@ -62,7 +62,7 @@ class Inline:
         self._host = Host(dataclasses.replace(job, hosts=places), 0, _NobodyElse())
 
     def restart(self) -> None:
-        pass  # the one host lives and dies with this process
+        """Nothing to do: the one host lives and dies with this process."""
 
     def advance(self, first: int, last: int) -> list[Round]:
         return joined([self._host.advance(first, last)], self._host.job.names)
