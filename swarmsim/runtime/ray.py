@@ -151,7 +151,7 @@ class RayHosts:
 
 
 def connect(address: str | None = None, temp_dir: str | None = None, workers: int = 1) -> None:
-    """Join the cluster at `address`, or start one on this machine, addressed on loopback, with a fresh token.
+    """Join the cluster at `address`, or start one on this machine, with a fresh token.
 
     Ray starts a worker process for each CPU it is told of, before anybody asks: as many as there will be actors.
     """
@@ -177,7 +177,7 @@ def connect(address: str | None = None, temp_dir: str | None = None, workers: in
         address="local",
         num_cpus=max(workers, os.cpu_count() or 1),
         include_dashboard=False,
-        _node_ip_address="127.0.0.1",
+        _node_ip_address="127.0.0.1",  # asked for; Ray 2.60 takes the machine's own address where it has one
         _temp_dir=folder,
         **quiet,
     )
