@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
-    "Arguments", "Assignment", "Dataset", "Federation", "InputError", "Merge", "Mixing", "Part", "Report",
+    "Arguments", "Assignment", "Block", "Dataset", "Federation", "InputError", "Merge", "Mixing", "Part", "Report",
     "Score", "Shard", "SwarmsimError", "Tick", "Traffic",
 ]  # fmt: skip
 
@@ -40,6 +40,17 @@ class Arguments(BaseModel):
 # ---------------------------------------------------------------------------------------------- data
 
 
+class Block(NamedTuple):
+    """The columns that one institution holds of every patient: its name, and the shape of one example of them."""
+
+    name: str
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape, dtype=int))
+
+
 @dataclass(frozen=True)
 class Dataset:
     """What a source loads: examples, not yet divided among institutions.
@@ -57,6 +68,8 @@ class Dataset:
     external: Dataset | None = None
     objective: bool = False  # the examples define the objective itself: train, validation and test are the same
     notes: tuple[str, ...] = ()  # what the loader did to the data, in words, for `swarmsim check`
+    blocks: tuple[Block, ...] = ()  # vertical data: features [N, D] are these, flattened, one behind the other
+    label_holder: str = ""  # vertical data: the block whose institution has the targets
 
 
 class Assignment(NamedTuple):
@@ -89,13 +102,21 @@ class Shard:
 
 @dataclass(frozen=True)
 class Federation:
-    """All institutions with their shards: what every method of an experiment shares."""
+    """All institutions with their shards: what every method of an experiment shares.
+
+    Vertical data (`blocks`, one an institution): train parts are x [m, own columns] of the same m patients in the same
+    order, with y at the label holder and y [m, 0] elsewhere; its validation and test parts are x [m', all columns],
+    the others' are empty. A patient whose block is missing has NaN in all of that block.
+    """
 
     shards: tuple[Shard, ...]
     classes: tuple[str, ...] = ()
     external: Part | None = None
     indices: Mapping[str, np.ndarray] = field(default_factory=dict)  # "institution/part" -> rows of the data set
     notes: tuple[str, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    label_holder: int | None = None
+    one_task: bool = True  # False: institutions predict different things, so that no model is for all
 
     @property
     def names(self) -> tuple[str, ...]:
