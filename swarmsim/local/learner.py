@@ -8,6 +8,7 @@ from typing import Any
 
 from swarmsim.lazy import torch
 from swarmsim.local.batches import plan
+from swarmsim.local.clipping import clip_factor, square
 from swarmsim.local.optimizer import AdamW, Sgd
 from swarmsim.local.passes import gradient
 from swarmsim.local.training import Training
@@ -71,12 +72,19 @@ class Learner:
             x, y = take(examples[0], index), take(examples[1], index)
             seed = (*address, step) if address else None
             grad, value, weights = gradient(self.network, self.loss, weights, x, y, seed)
+            grad = self._clipped(grad)
             params, state = self.rule.step(weights["params"], grad, state, self.rates[t])
             weights = {**weights, "params": params}
             losses.append(value)
             sizes.append(index.shape[-1])
         loss = sum(size * value for size, value in zip(sizes, losses, strict=True)) / sum(sizes) if sizes else None
         return {"weights": weights, "optimizer": state}, loss
+
+    def _clipped(self, grad: torch.Tensor) -> torch.Tensor:
+        """The gradient [..., d], each row's norm at most `clip` (as torch.nn.utils.clip_grad_norm_ does it)."""
+        if self.training.clip is None:
+            return grad
+        return grad * clip_factor([square(grad)], self.training.clip)
 
 
 def take(values: torch.Tensor, index: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from swarmsim.local.training import Training
 from swarmsim.network.located import Group, Located
 from swarmsim.rows import Segment
 
-__all__ = ["Averaging", "all_of", "exchange", "shares"]
+__all__ = ["Averaging", "Verb", "all_of", "exchange", "shares"]
 
 Verb = Callable[[Located, str], Located]  # a verb of the net (values, kind) with its other arguments filled in
 

@@ -62,6 +62,7 @@ class Training(Arguments):
     optimizer: Literal["sgd", "adamw"] = Field("sgd", description="torch's SGD or AdamW")
     momentum: float = Field(0.0, ge=0, lt=1, description="heavy ball, sgd only")
     weight_decay: float = Field(0.0, ge=0, description="coupled in sgd, decoupled in adamw")
+    clip: float | None = Field(None, gt=0, description="largest norm of a gradient; longer ones are scaled down to it")
     lr_schedule: LearningRate = Field(LearningRate(), description="{use: constant | step | exponential | cosine, ...}")
 
     @model_validator(mode="after")

@@ -35,8 +35,8 @@ class Fedavg(Averaging):
     weights: Literal["samples", "equal"] = Field("samples", description="what an institution's model counts for")
     optimizer_state: Literal["reset", "keep"] = Field("reset", description="an institution's optimiser at a new round")
 
-    def servers(self, n: int) -> int:
-        return 1
+    def servers(self, n: int) -> tuple[str, ...]:
+        return ("server",)
 
     def start(self, world) -> State:
         server = world.server.each(lambda s: world.learner.start()["weights"])

@@ -30,8 +30,8 @@ class Pooled(Training):
     packs: ClassVar[bool] = True
     pools: ClassVar[bool] = True
 
-    def servers(self, n: int) -> int:
-        return 1
+    def servers(self, n: int) -> tuple[str, ...]:
+        return ("server",)
 
     def start(self, world) -> State:
         return State(world.server.each(lambda s: world.learner.start()))

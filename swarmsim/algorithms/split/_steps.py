@@ -1,171 +1,209 @@
-"""One step of split learning on the k-th batches of some institutions: split, and the unsplit twin it must equal."""
+"""One step of split learning: batches go up the chain of parts as smashed data, and down again as cut gradients.
+
+On the way up every part but the last computes; on the way down the last part computes the loss, and every part
+its gradient, at the weights that its forward pass used. In between other batches may be in flight.
+
+Shapes: a value at the institutions is [B_i, ...] at each; at a part held for all, a list of them, an item an
+institution, computed as one batch [sum B_i, ...].
+"""
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from swarmsim.algorithms.split._chain import Chain, Link
+from swarmsim.algorithms.split._clipping import clipped
 from swarmsim.lazy import torch
-from swarmsim.local.halves import serve, step, trunk_backward, trunk_forward
-from swarmsim.local.passes import Pass, forward, forward_on
+from swarmsim.local.halves import step
+from swarmsim.local.passes import Pass, forward
 from swarmsim.network.located import Group, Located
 
-__all__ = ["split_step", "unsplit_step"]
+__all__ = ["Flight", "Route", "apply", "ascend", "descend"]
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """The k-th batches of the institutions `who` in one round, and where they are served."""
+class Route:
+    """The k-th batches of the institutions `who` in round t, and the chain that they travel through."""
 
     method: Any
+    chain: Chain
     who: list[int]
     k: int
-    batches: Located
     t: int
     world: Any
-
-    @cached_property
-    def parts(self) -> dict:
-        return self.method.parts_of(self.world.learner.network)
 
     @cached_property
     def institutions(self) -> Group:
         return self.world.institutions.only(self.who)
 
     @cached_property
-    def server(self) -> Group:
-        return self.world.server.only([self.copy])
+    def sizes(self) -> list[int]:
+        """Examples of each institution's batch."""
+        learner, sizes = self.world.learner, self.world.sizes
+        return [learner.batch_size(sizes[i], self.k) for i in self.who]
 
-    @property
-    def copy(self) -> int:
-        return self.method.copy_of(self.who[0])
+    def join(self, values: list[torch.Tensor]) -> torch.Tensor:
+        """What institutions sent, as one batch: their examples one behind the other."""
+        return torch.cat(values)
+
+    def pieces(self, whole: torch.Tensor) -> list[torch.Tensor]:
+        """An output of one batch, an item an institution."""
+        return list(whole.split(self.sizes))
+
+    def cut(self, gradient: torch.Tensor, above: Link) -> list[torch.Tensor]:
+        """The gradient of a joined input, as it goes to the holders of the part above: an item an institution."""
+        pieces = list(gradient.split(self.sizes))
+        return self.method.cut_gradients(pieces, self) if above is self.chain[0] else pieces
+
+    def carry_labels(self, labels: Located) -> Located:
+        """The labels [B_i] of every institution at the holder of the last part, as a list in order."""
+        return self.carry(labels, self.chain[0], self.chain[-1], "labels")
+
+    def at(self, link: Link) -> int:
+        """The member that holds a part for all."""
+        return link.at + (self.method.copy_of(self.who[0], self.world) if link.group == "server" else 0)
+
+    def group(self, link: Link) -> Group:
+        """Who computes a part."""
+        if link.own:
+            return self.institutions
+        return (self.world.server if link.group == "server" else self.world.institutions).only([self.at(link)])
+
+    def held(self, state: Any, link: Link) -> Located:
+        """The part, as its holders have it: {"weights": ..., "optimizer": ...}."""
+        members = _members(state, link).values
+        return Located({m: members[m][link.name] for m in self.group(link).here})
+
+    def put(self, state: Any, link: Link, parts: Located) -> Any:
+        """The state with other values of a part."""
+        members = _members(state, link)
+        newer = Located({m: {**members.values[m], link.name: part} for m, part in parts.values.items()})
+        return replace(state, **{_field(link): members | newer})
+
+    def carry(self, values: Located, src: Link, dst: Link, kind: str) -> Located:
+        """What the holders of one part send to the holders of another."""
+        net, here, there = self.world.net, self.group(src), self.group(dst)
+        if src.own:
+            return net.gather(values, here, there, self.at(dst), kind)
+        if dst.own:
+            return net.scatter(values, here, self.at(src), there, kind)
+        return net.send(values, here, there, kind, {self.at(src): self.at(dst)})
 
     def seed(self, institution: int) -> tuple | None:
         """Where a pass draws its dropout masks from; parts that see several institutions go by the first."""
         address = self.world.learner.address(institution, self.t)
         return (*address, self.k) if address else None
 
-    def examples(self, i: int, xy: tuple, index: list) -> tuple[torch.Tensor, torch.Tensor]:
-        """(x, y) of institution i's batch."""
-        return xy[0][index[self.k]], xy[1][index[self.k]]
+    def note(self, institution: int, loss: torch.Tensor, size: int) -> None:
+        self.world.note_loss(self.world.institutions.names[institution], loss.detach().reshape(1), size)
 
-    def up(self, values: Located, kind: str) -> Located:
-        """Each institution's tree to the server copy, as a list in order."""
-        return self.world.net.gather(values, self.institutions, self.server, self.copy, kind)
-
-    def down(self, values: Located, kind: str) -> Located:
-        """The items of the server copy's list back to the institutions."""
-        return self.world.net.scatter(values, self.server, self.copy, self.institutions, kind)
-
-    def own(self, gradient: torch.Tensor, size: int, total: int) -> torch.Tensor:
-        """A gradient of the joint mean loss, as that of the mean over one institution's examples if so chosen."""
-        return gradient * (total / size) if self.method.cut_gradient == "own" else gradient
-
-    def all_own(self, gradients: list[torch.Tensor]) -> list[torch.Tensor]:
-        total = sum(len(gradient) for gradient in gradients)
-        return [self.own(gradient, len(gradient), total) for gradient in gradients]
-
-    def note(self, losses: list[torch.Tensor], labels: list[torch.Tensor], who: list[int] | None = None) -> None:
-        """Report the institutions' losses, weighted by their batches."""
-        for i, loss, y in zip(who or self.who, losses, labels, strict=True):
-            self.world.note_loss(self.world.institutions.names[i], loss, len(y))
+    def note_all(self, outputs: list[torch.Tensor], labels: list[torch.Tensor]) -> None:
+        """Report each institution's own loss, weighted by its batch."""
+        for i, output, y in zip(self.who, outputs, labels, strict=True):
+            self.note(i, self.world.learner.loss(output, y), len(y))
 
 
-def split_step(method, state, who: list[int], k: int, batches: Located, tick, world):
-    """The parts step, each at its holder: smashed data to the server, cut gradients back."""
-    batch, learner, t = _Batch(method, who, k, batches, tick.t, world), world.learner, tick.t
-    institutions, bottom = batch.institutions, batch.parts["bottom"]
-    examples = institutions.each(batch.examples, world.shards, batches)
-    passes = institutions.each(
-        lambda i, held, xy: forward(bottom, held["bottom"]["weights"], xy[0], batch.seed(i), differentiate_x=False),
-        state.members, examples,
-    )  # fmt: skip
-    z = batch.up(institutions.each(lambda i, here: here.output.detach(), passes), "smashed_data")
-    served = _serve_with_labels if method.labels == "server" else _serve_between
-    tops, cut_gradients, heads = served(batch, state, z, examples[1])
+@dataclass(frozen=True)
+class Flight:
+    """Batches on their way: passes that wait for a gradient, and what the holder of the last part received."""
 
-    def finish(i: int, held: dict, here: Pass, cut_gradient: torch.Tensor, *head: dict) -> dict:
-        stepped = step(learner, held["bottom"], here, here.backward(cut_gradient)[0], t)
-        return {"bottom": stepped} | ({"head": head[0]} if head else {})
-
-    members = institutions.each(finish, state.members, passes, cut_gradients, *heads)
-    return replace(state, members=state.members | members, server_tops=state.server_tops | tops)
+    route: Route
+    passes: dict[str, Located]
+    values: Located
+    labels: Located
 
 
-def _serve_with_labels(batch: _Batch, state, z: Located, labels: Located) -> tuple[Located, Located, tuple]:
-    """The labels go to the server, whose top computes the loss: (tops, cut gradients at the institutions, ())."""
-    learner, top, seed, t = batch.world.learner, batch.parts["top"], batch.seed(batch.who[0]), batch.t
-    y = batch.up(labels, "labels")
-    served = batch.server.each(
-        lambda s, member, z, y: serve(learner, top, member, z, y, seed, t), state.server_tops, z, y
-    )
-    batch.server.each(lambda s, out, y: batch.note(out[2], y), served, y)
-    back = batch.server.each(lambda s, out: batch.all_own(out[1]), served)
-    return served[0], batch.down(back, "cut_gradient"), ()
+def ascend(route: Route, state: Any, batches: Located) -> tuple[Any, Flight]:
+    """Forward through every part but the last; BatchNorm's statistics move now, weights do not."""
+    chain, institutions, passes = route.chain, route.institutions, {}
+    examples = institutions.each(lambda i, batch: batch[route.k], batches)
+    values, labels = examples[0], examples[1]
+    for link, following in itertools.pairwise(chain):
+        state, passes[link.name], outputs = _forward(route, link, state, values)
+        values = route.carry(outputs, link, following, "smashed_data")
+    if not chain[-1].own:
+        labels = route.carry_labels(labels)
+    institutions.each(lambda i, batch: batch.ahead(route.k + 1), batches)
+    return state, Flight(route, passes, values, labels)
 
 
-def _serve_between(batch: _Batch, state, z: Located, labels: Located) -> tuple[Located, Located, tuple]:
-    """The trunk's output goes back to the institutions' heads: (trunks, cut gradients there, (heads,))."""
-    learner, trunk, seed, t = batch.world.learner, batch.parts["top"], batch.seed(batch.who[0]), batch.t
-    total = sum(learner.batch_size(batch.world.sizes[i], batch.k) for i in batch.who)
-    passed = batch.server.each(lambda s, member, z: trunk_forward(trunk, member, z, seed), state.server_tops, z)
-    u = batch.down(passed[1], "smashed_data")
-
-    def head(i: int, held: dict, u: torch.Tensor, y: torch.Tensor) -> tuple:
-        here = forward(batch.parts["head"], held["head"]["weights"], u, batch.seed(i), differentiate_x=True)
-        loss = learner.loss(here.output, y)
-        gradient, cut_gradient = here.backward_from(loss * (len(y) / total))  # a share of the mean over all
-        batch.note([loss.detach().reshape(1)], [y], [i])
-        return step(learner, held["head"], here, batch.own(gradient, len(y), total), t), cut_gradient
-
-    heads = batch.institutions.each(head, state.members, u, labels)
-    gradients = batch.up(heads[1], "cut_gradient")
-    stepped = batch.server.each(
-        lambda s, member, out, g: trunk_backward(learner, member, out[0], g, t), state.server_tops, passed, gradients
-    )
-    back = batch.server.each(lambda s, out: batch.all_own(out[1]), stepped)
-    return stepped[0], batch.down(back, "cut_gradient"), (heads[0],)
+def descend(flight: Flight, state: Any) -> Any:
+    """The last part's pass and loss, every part's gradient, cut gradients on the way, and a step of each part."""
+    route, passes = flight.route, dict(flight.passes)
+    chain, last = route.chain, route.chain[-1]
+    state, passes[last.name], _ = _forward(route, last, state, flight.values)
+    lose = _loss_of_own if last.own else _loss_of_all
+    found = route.group(last).each(lambda m, here, y: lose(route, m, here, y), passes[last.name], flight.labels)
+    gradients = {last.name: found[0]}
+    for link, above in itertools.pairwise(reversed(chain.links)):
+        cut = found[1]
+        if not link.own:
+            cut = route.group(link).each(lambda m, whole, above=above: route.cut(whole, above), cut)
+        arrived = route.carry(cut, link, above, "cut_gradient")
+        found = route.group(above).each(
+            lambda m, here, g: here.backward(g if isinstance(g, torch.Tensor) else torch.cat(g)),
+            passes[above.name], arrived,
+        )  # fmt: skip
+        gradients[above.name] = found[0]
+    return apply(route, state, gradients)
 
 
-def unsplit_step(method, state, who: list[int], k: int, batches: Located, tick, world):
-    """The same step without a cut: one graph from the examples to the loss, differentiated in one piece.
+def apply(route: Route, state: Any, gradients: dict[str, Located]) -> Any:
+    """An optimiser step of every part along its gradient [d]: scaled to one's own mean if so chosen, then clipped."""
+    learner, total = route.world.learner, sum(route.sizes)
+    if route.method.cut_gradient == "own":
+        size = dict(zip(route.who, route.sizes, strict=True))
+        for link in route.chain.own:
+            scaled = route.institutions.each(lambda i, g: g * (total / size[i]), gradients[link.name])
+            gradients = {**gradients, link.name: scaled}
+    gradients = clipped(route, gradients)
+    for link in route.chain:
+        rate = learner.rates[route.t] * route.method.rate_of(link)
+        stepped = route.group(link).each(
+            lambda m, part, g, rate=rate: step(learner, part, g, rate), route.held(state, link), gradients[link.name]
+        )
+        state = route.put(state, link, stepped)
+    return state
 
-    For a runtime with a single host; what it gives, the messages of `split_step` must give as well.
-    """
-    batch, learner = _Batch(method, who, k, batches, tick.t, world), world.learner
-    parts, held, top = batch.parts, state.members.values, state.server_tops.values[batch.copy]
-    examples = batch.institutions.each(batch.examples, world.shards, batches).values
-    x, y = ([examples[i][side] for i in who] for side in (0, 1))
-    seeds, sizes = [batch.seed(i) for i in who], [len(labels) for labels in y]
 
-    bottoms = [
-        forward(parts["bottom"], held[i]["bottom"]["weights"], x[place], seeds[place], differentiate_x=False)
-        for place, i in enumerate(who)
-    ]
-    for here, size in zip(bottoms, sizes, strict=True):  # where the message would be, so that it rounds alike
-        here.output.register_hook(lambda gradient, size=size: batch.own(gradient, size, sum(sizes)))
-    trunk = forward_on(parts["top"], top["weights"], torch.cat([here.output for here in bottoms]), seeds[0])
-    heads = []
-    if "head" in parts:
-        pieces = zip(who, trunk.output.split(sizes), seeds, strict=True)
-        heads = [forward_on(parts["head"], held[i]["head"]["weights"], u, seed) for i, u, seed in pieces]
-    outputs = torch.cat([here.output for here in heads or [trunk]])
-    passes = [*bottoms, trunk, *heads]
-    gradients = torch.autograd.grad(learner.loss(outputs, torch.cat(y)), [here.params for here in passes])
+def _forward(route: Route, link: Link, state: Any, values: Located) -> tuple[Any, Located, Located]:
+    """(state with moved statistics, passes, outputs) of one part at its holders."""
+    group, inner = route.group(link), link is not route.chain[0]
 
-    owners = [*(held[i]["bottom"] for i in who), top, *(held[i]["head"] for i in who if heads)]
-    shares = [*[sum(sizes)] * (len(who) + 1), *(sizes if heads else [])]  # the bottoms' gradients are scaled above
-    gradients = [batch.own(gradient, share, sum(sizes)) for gradient, share in zip(gradients, shares, strict=True)]
-    stepped = [step(learner, *each, tick.t) for each in zip(owners, passes, gradients, strict=True)]
-    count = len(who)
-    members = {
-        i: {"bottom": stepped[place]} | ({"head": stepped[count + 1 + place]} if heads else {})
-        for place, i in enumerate(who)
-    }
-    losses = [
-        learner.loss(out, labels).reshape(1) for out, labels in zip(outputs.detach().split(sizes), y, strict=True)
-    ]
-    batch.note(losses, y)
-    tops = state.server_tops | Located({batch.copy: stepped[count]})
-    return replace(state, members=state.members | Located(members), server_tops=tops)
+    def one(m: int, part: dict, value: Any) -> Pass:
+        x = value if link.own else route.join(value)
+        return forward(link.segment_of(m), part["weights"], x, route.seed(m if link.own else route.who[0]), inner)
+
+    def pieces(m: int, here: Pass) -> Any:
+        output = here.output.detach()
+        return output if link.own else route.pieces(output)
+
+    held = route.held(state, link)
+    passes = group.each(one, held, values)
+    moved = group.each(lambda m, part, here: {**part, "weights": here.after}, held, passes)
+    return route.put(state, link, moved), passes, group.each(pieces, passes)
+
+
+def _loss_of_own(route: Route, i: int, here: Pass, y: torch.Tensor) -> tuple:
+    """(gradient, cut gradient) of an institution's share of the mean loss over all, computed where its labels are."""
+    loss = route.world.learner.loss(here.output, y)
+    route.note(i, loss, len(y))
+    return here.backward_from(loss * (len(y) / sum(route.sizes)))
+
+
+def _loss_of_all(route: Route, m: int, here: Pass, labels: list[torch.Tensor]) -> tuple:
+    """(gradient, cut gradient) of the mean loss over all institutions' examples, computed at one place."""
+    found = here.backward_from(route.world.learner.loss(here.output, torch.cat(labels)))
+    route.note_all(route.pieces(here.output.detach()), labels)
+    return found
+
+
+def _field(link: Link) -> str:
+    return "server_parts" if link.group == "server" else "members"
+
+
+def _members(state: Any, link: Link) -> Located:
+    return getattr(state, _field(link))

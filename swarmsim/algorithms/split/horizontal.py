@@ -2,182 +2,244 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
+from types import ModuleType
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from swarmsim.algorithms.split._steps import split_step
+from swarmsim.algorithms.split import _steps, _unsplit
+from swarmsim.algorithms.split._chain import OWN, Chain, Link, Stages, institutions_of, parts_of, servers_of
+from swarmsim.algorithms.split._flights import Flights
+from swarmsim.algorithms.split._looking import count_evaluation, whole_models
+from swarmsim.algorithms.split._possible import contradictions
+from swarmsim.algorithms.split._sharing import State, average_copies, average_own, average_statistics, fresh, hand_over
 from swarmsim.lazy import torch
-from swarmsim.local.halves import compose
-from swarmsim.local.sharing import Averaging, exchange, shares
+from swarmsim.local.batches import Batches
+from swarmsim.local.sharing import Averaging, Verb, all_of, shares
 from swarmsim.network.located import Group, Located
 from swarmsim.rng import stream
-from swarmsim.rows import Network, Segment, resolve_cut
-from swarmsim.types import InputError, Tick
+from swarmsim.rows import Network, Segment
+from swarmsim.types import Tick
 
 __all__ = ["Horizontal"]
 
 
-@dataclass(frozen=True)
-class State:
-    members: Located  # {"bottom": member, "head": member}: what an institution holds; no head if labels are sent
-    server_tops: Located  # a member a server copy: the top, or the trunk between bottom and head
-    holder: int  # whose bottom is the latest, where it is handed over
-
-
 class Horizontal(Averaging):
-    """Split learning over examples: institutions hold the bottom of one network, a server holds the rest.
+    """Split learning over examples: institutions hold the bottom of one network, servers hold the rest.
 
     For a batch of institution i: z = bottom(x) goes to the server, the server steps the top on loss(top(z), y) and
     returns the cut gradient dloss/dz, with which i steps the bottom. With labels at the institution the server holds
-    a trunk, whose output goes back to i, who holds the head too (U-shaped). The parts together take exactly the step
-    that the unsplit network takes.
+    a trunk, whose output goes back to i, who holds the head too (U-shaped). `stages` names any other chain of owners
+    (several hops). The parts together take exactly the step that the unsplit network takes.
 
     Axes: `copies` of the server's part (one; or one an institution, averaged every round), the order of `serving`,
     what happens to `institution_weights` between turns, and where the `labels` are. A round serves every
-    institution's batches once; D examples of S bytes of smashed data move 2 D S bytes (4 tensors if U-shaped).
+    institution's batches once; D examples of S bytes of smashed data move 2 D S bytes a cut.
     Equal concatenated batches with bottoms averaged after each and `cut_gradient: own` are one step of SGD on the joint
     batch. By institution with everything handed over, it is cyclical weight transfer of the unsplit network; one copy
     an institution with averaged bottoms is federated averaging.
 
+    With `in_flight` k > 1, k batches are on their way at once: part p steps along the gradient at the weights of its
+    forward pass, w <- w - lr g(w'), where w' is up to k - 1 steps old; the holder of the last part is never stale.
+    The training metric `staleness` says how many steps on the average; k = 1 is exact.
+
     Reference: Gupta and Raskar, Distributed learning of deep neural network over multiple agents, JNCA 2018;
-    Vepakomma et al., Split learning for health, 2018 (arXiv:1812.00564).
+    Vepakomma et al., Split learning for health, 2018 (arXiv:1812.00564); for `in_flight`: Narayanan et al.,
+    PipeDream, SOSP 2019 (weight stashing).
     """
 
     packs: ClassVar[bool] = False
+    serves: ClassVar[bool] = True  # so that recall by label and by turn is measured
 
-    cut: int | str | tuple[int | str, int | str] = Field(
-        description="stages before the cut, or the name of the first stage behind it; two cuts for labels at home"
+    cut: int | str | tuple[int | str, int | str] | None = Field(
+        None, description="stages before the cut, or the name of the first stage behind it; [a, b] for labels at home"
+    )
+    stages: tuple[Stages, ...] | None = Field(
+        None, min_length=2, description="instead of cut: every part of the chain with its owner"
     )
     copies: Literal["one", "per_institution"] = Field("one", description="of the server's part; several are averaged")
     serving: Literal["by_institution", "reverse", "random", "interleaved", "concatenated"] = Field(
         "by_institution",
         description="order of batches: turns, turns backwards, shuffled turns, one batch each, all at once",
     )
-    institution_weights: Literal["handed_over", "private", "averaged_each_epoch", "averaged_each_batch"] = Field(
-        "handed_over", description="the bottoms (and heads) of different institutions"
+    institution_weights: Literal[
+        "handed_over", "handed_over_via_server", "private", "averaged_each_epoch", "averaged_each_batch"
+    ] = Field("handed_over", description="the bottoms (and heads) of different institutions")
+    heads: Literal["as_bottoms", "private"] = Field(
+        "as_bottoms", description="labels at home: heads are treated as bottoms are, or never leave"
     )
-    labels: Literal["server", "institution"] = Field("server", description="who computes the loss")
-    optimizer_state: Literal["keep", "handover", "reset"] | None = Field(
-        None, description="of the institutions' parts between turns; absent: handover if weights are, else keep"
+    labels: Literal["server", "institution"] | None = Field(
+        None, description="who computes the loss; absent: as cut or stages say"
+    )
+    optimizer_state: Literal["keep", "handover", "reset", "average"] | None = Field(
+        None, description="of parts whose weights are exchanged; absent: handover if they are handed over, else keep"
+    )
+    batch_norm: Literal["shared", "local", "average", "recalibrate"] = Field(
+        "shared",
+        description="statistics: exchanged as weights are; never; averaged each round; local, and computed again from "
+        "an institution's training examples before its model is tried",
     )
     cut_gradient: Literal["joint", "own"] = Field(
         "joint",
         description="concatenated: gradient of the mean loss over all N examples, or times N/n_k, over one's own",
     )
+    clip_norm: Literal["global", "part"] = Field("global", description="clip: the norm of all parts, or of each")
     weights: Literal["samples", "equal"] = Field("samples", description="what an institution counts for in averages")
+    in_flight: int = Field(1, ge=1, le=64, description="batches on their way at once; above 1 weights are stale")
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        two = isinstance(self.cut, tuple)
-        if two != (self.labels == "institution"):
-            raise ValueError(
-                "labels: institution needs two cuts, cut: [a, b] (bottom, trunk, head); labels: server one, cut: k"
-            )
-        if self.serving == "concatenated" and self.copies == "per_institution":
-            raise ValueError("serving: concatenated joins the batches at one server copy; use copies: one")
-        if self.serving == "concatenated" and self.institution_weights == "handed_over":
-            raise ValueError(
-                "serving: concatenated has all institutions compute at once, so no bottom can be handed over; "
-                "use institution_weights: private, averaged_each_epoch or averaged_each_batch"
-            )
-        together = self.serving in ("interleaved", "concatenated")
-        if self.institution_weights == "averaged_each_batch" and not together:
-            raise ValueError(
-                "institution_weights: averaged_each_batch averages after the k-th batches of all institutions; with "
-                f"serving: {self.serving} these are far apart; use interleaved or concatenated"
-            )
-        if self.cut_gradient == "own" and self.serving != "concatenated":
-            raise ValueError("cut_gradient: own differs from joint only with serving: concatenated; leave it out")
-        if self.optimizer_state == "handover" and self.institution_weights != "handed_over":
-            raise ValueError("optimizer_state: handover needs institution_weights: handed_over; use keep or reset")
+        if wrong := contradictions(self):
+            raise ValueError(wrong)
         return self
 
     # ------------------------------------------------------------------------------------------ the program
 
-    def servers(self, n: int) -> int:
-        return n if self.copies == "per_institution" else 1
+    def servers(self, n: int) -> tuple[str, ...]:
+        names, copies = servers_of(self.owners), self.copies_of(n)
+        return tuple(name if copies == 1 else f"{name}-{k}" for name in names for k in range(copies))
 
     def start(self, world) -> State:
-        names, learner = self.parts_of(world.learner.network), world.learner
-        top = names.pop("top")
-        members = world.institutions.each(lambda i: {name: learner.start(part) for name, part in names.items()})
-        return State(members, world.server.each(lambda s: learner.start(top)), self._turns(0, world)[0])
+        chain, learner, copies = self._chain(world), world.learner, self.copies_of(len(world.institutions.members))
+
+        def holds(link: Link, group: str, m: int) -> bool:
+            if link.group != group:
+                return False
+            return link.own or link.at <= m < link.at + (copies if group == "server" else 1)
+
+        def parts(group: Group) -> Located:
+            return group.each(
+                lambda m: {
+                    link.name: learner.start(link.segment)
+                    for link in (*chain, *chain.beside)
+                    if holds(link, group.kind, m)
+                }
+            )
+
+        return State(parts(world.institutions), parts(world.server), self._first_turns(0, world))
 
     def round(self, state: State, tick: Tick, world) -> State:
-        return self.program(state, tick, world, split_step)
+        return self._program(state, tick, world, _steps)
 
-    def program(self, state: State, tick: Tick, world, take_step) -> State:
-        """A round with a given way to step on the k-th batches of some institutions: split, or its unsplit twin."""
-        institutions, learner = world.institutions, world.learner
-        batches = institutions.each(lambda i, xy: learner.batches(i, len(xy[1]), tick.t), world.shards)
-        if self.optimizer_state == "reset" and self.institution_weights != "handed_over":
-            state = self._reset(state, world, institutions, world.server)
-        for who, k in self._steps(tick.t, world):
-            if self.institution_weights == "handed_over" and who[0] != state.holder:
-                state = self._hand_over(state, who[0], world)
-            state = take_step(self, state, who, k, batches, tick, world)
-            if self.institution_weights == "averaged_each_batch" and who[-1] == self._last(k, world):
-                state = replace(state, members=self._average_members(state, world))
-        return self._close(state, tick, world)
+    def unsplit_round(self, state: State, tick: Tick, world) -> State:
+        """The same round on the network in one piece; for one host."""
+        return self._program(state, tick, world, _unsplit)
+
+    def _program(self, state: State, tick: Tick, world, how: ModuleType) -> State:
+        chain, t = self._chain(world), tick.t
+        batches = world.institutions.each(
+            lambda i, xy: Batches(xy, world.learner.batches(i, len(xy[1]), t)), world.shards
+        )
+        if self.optimizer_state == "reset" and not self.hands_over:
+            state = self._fresh(state, world)
+        steps, flights = self._steps(t, world), Flights(self.in_flight, how, world)
+        for (who, k), (following, next_k) in zip(steps, [*steps[1:], ([None], -1)], strict=True):
+            if self.hands_over:
+                state = hand_over(self, chain, state, who[0], world)
+            state = flights.begin(_steps.Route(self, chain, who, k, t, world), state, batches)
+            if self.takes_turns and who != following:
+                state = flights.land(state)
+                world.after_turn(who[0], lambda watch, state=state: self.models(state, watch))
+            if not self.takes_turns and k != next_k:
+                state = self.after_batches(chain, flights, state, k, tick, world)
+        return self._close(chain, flights.land(state), tick, world)
 
     def models(self, state: State, world) -> Located:
-        """Bottom, server's part and head of each institution, composed."""
-        institutions, server, net = world.institutions, world.server, world.net
-        members = {name: state.members[name]["weights"] for name in self._private_names()}
-        if self.institution_weights == "handed_over":
-            members = {
-                name: net.broadcast(weights, institutions, state.holder, institutions, "weights")
-                for name, weights in members.items()
-            }
-        tops = state.server_tops["weights"]
-        if self.copies == "one":
-            tops = net.broadcast(tops, server, 0, institutions, "weights")
-        else:
-            tops = net.send(tops, server, institutions, "weights")
-        order = [members["bottom"], tops, *([members["head"]] if "head" in members else [])]
-        return institutions.each(lambda i, *parts: compose(list(parts)), *order)
+        """The parts of each institution's model, composed."""
+        return whole_models(self, self._chain(world), state, world)
 
     def parts(self, state: State) -> dict[str, Located]:
-        """The parts as they are held."""
-        held = {name: state.members[name]["weights"] for name in self._private_names()}
-        return held | {"trunk" if "head" in held else "top": state.server_tops["weights"]}
+        """The parts as they are held, by name."""
+        held: dict[str, dict] = {}
+        for located in (state.members, state.server_parts):
+            for m, parts in located.values.items():
+                for name, part in parts.items():
+                    held.setdefault(name, {})[m] = part["weights"]
+        return {name: Located(values) for name, values in held.items()}
 
     def count_evaluation(self, world, institution: int, x: torch.Tensor) -> None:
         """Note what trying the model on examples x of an institution would send: smashed data there, outputs back."""
-        segments, copy = self.parts_of(world.learner.network), self.copy_of(institution)
-        sides = [(world.institutions, institution), (world.server, copy)]
-        with torch.no_grad():
-            here = x[:1]
-            for name, kind in (("bottom", "eval_smashed_data"), ("top", self._returned_kind())):
-                here = segments[name].forward(segments[name].initial(), here, train=False)[0]
-                (src, i), (dst, j) = sides
-                world.net.note(src, i, dst, j, kind, here.numel() * here.element_size() * len(x))
-                sides.reverse()
+        count_evaluation(self, self._chain(world), world, institution, x)
 
-    # ------------------------------------------------------------------------------------------ its pieces
+    # ---------------------------------------------------------------------------------------- what presets change
 
-    def _returned_kind(self) -> str:
-        return "eval_smashed_data" if self.labels == "institution" else "eval_control"
+    def copies_of(self, n: int) -> int:
+        """How many copies of the server's part there are for n institutions."""
+        return n if self.copies == "per_institution" else 1
 
-    def parts_of(self, network: Network) -> dict[str, Segment]:
-        """The parts of a network at this cut: bottom, top (the server's), and head where labels stay at home."""
-        cuts = self.cut if isinstance(self.cut, tuple) else (self.cut,)
-        ends = [0, *(resolve_cut(cut, network.names) for cut in cuts), len(network.names)]
-        if sorted(set(ends)) != ends:
-            raise InputError(f"cut: {list(cuts)} must ascend; stages: {', '.join(network.names)}")
-        names = ("bottom", "top", "head")
-        return {name: network.segment(a, b) for name, a, b in zip(names, ends, ends[1:], strict=False)}
-
-    def copy_of(self, institution: int) -> int:
-        """The server copy that serves an institution."""
+    def copy_of(self, institution: int, world) -> int:
+        """The copy that serves an institution."""
         return institution if self.copies == "per_institution" else 0
 
-    def _private_names(self) -> list[str]:
-        return ["bottom", "head"] if self.labels == "institution" else ["bottom"]
+    def circles(self, world) -> list[list[int]]:
+        """Institutions that hand over to, or are averaged with, each other; circle c meets at server c."""
+        return [list(world.institutions.members)]
 
-    def _turns(self, t: int, world) -> list[int]:
+    def rate_of(self, link: Link) -> float:
+        """What a part's learning rate is multiplied by."""
+        return 1.0
+
+    def cut_gradients(self, pieces: list[torch.Tensor], route) -> list[torch.Tensor]:
+        """What the server sends down to the bottoms, for their true cut gradients [B_i, ...]."""
+        return pieces
+
+    def after_batches(self, chain: Chain, flights: Flights, state: State, k: int, tick: Tick, world) -> State:
+        """Behind the k-th batches of all institutions, where they are served together or one batch each."""
+        if self.institution_weights == "averaged_each_batch":
+            state = average_own(self, chain, flights.land(state), world)
+        return state
+
+    def merge_copies(self, chain: Chain, state: State, tick: Tick, world) -> State:
+        """The end of a round, at the servers: copies are averaged where they stand, so nothing crosses the net."""
+        p, net = shares(self.weights, world.sizes), world.net.uncounted()
+
+        def mean(group: Group) -> Verb:
+            first = group.members[0]
+            return lambda values, kind: net.broadcast(
+                net.average(values, p, group, group, first, kind), group, first, group, kind
+            )
+
+        return average_copies(self, chain, state, world, mean) if self.copies == "per_institution" else state
+
+    # ------------------------------------------------------------------------------------------------ its pieces
+
+    @property
+    def owners(self) -> tuple[Stages, ...]:
+        """The chain as it was written, or as the cut says: institution, server and, with two cuts, institution."""
+        if self.stages is not None:
+            return self.stages
+        cuts = self.cut if isinstance(self.cut, tuple) else (self.cut,)
+        ends = zip((OWN, "server", OWN), (*cuts, None), strict=False)
+        return tuple(Stages(owner=owner, until=until) for owner, until in ends)
+
+    @property
+    def hands_over(self) -> bool:
+        return self.institution_weights.startswith("handed_over")
+
+    @property
+    def takes_turns(self) -> bool:
+        """Whether an institution's batches of a round are served one behind the other."""
+        return self.serving not in ("interleaved", "concatenated")
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raises InputError for an owner that is no institution, before anything starts."""
+        institutions_of(self.owners, names)
+
+    def parts_of(self, network: Network, n: int) -> dict[str, Segment]:
+        """The parts of a network by name; for any number n of institutions the same."""
+        return parts_of(network, self.owners)
+
+    def exchanged(self, chain: Chain) -> list[Link]:
+        """The institutions' own parts whose weights go to others."""
+        return [link for link in chain.own if not (link.name == "head" and self.heads == "private")]
+
+    def shared(self, part: Segment) -> list[str]:
+        """The kinds of rows that are exchanged when weights are."""
+        return all_of(part) if self.batch_norm == "shared" else ["params"]
+
+    def turns(self, t: int, world) -> list[int]:
         """Institutions with examples, in the order in which round t serves them."""
         order = [i for i, size in enumerate(world.sizes) if size]
         if self.serving == "reverse":
@@ -186,85 +248,42 @@ class Horizontal(Averaging):
             return stream(world.learner.seed, "serving", t).permutation(order).tolist()
         return order
 
+    def _chain(self, world) -> Chain:
+        names = world.institutions.names
+        return Chain.of(world.learner.network, self.owners, names, self.copies_of(len(names)))
+
     def _steps(self, t: int, world) -> list[tuple[list[int], int]]:
         """(institutions, k): whose k-th batches are served together, in order."""
-        counts = {i: world.learner.count(world.sizes[i]) for i in self._turns(t, world)}
-        if self.serving not in ("interleaved", "concatenated"):
+        counts = {i: world.learner.count(world.sizes[i]) for i in self.turns(t, world)}
+        if self.takes_turns:
             return [([i], k) for i, count in counts.items() for k in range(count)]
         together = [([i for i, count in counts.items() if k < count], k) for k in range(max(counts.values()))]
-        if self.serving == "concatenated":
-            return together
-        return [([i], k) for who, k in together for i in who]
+        return [(group, k) for who, k in together for group in self.served_at_once(who, world)]
 
-    def _last(self, k: int, world) -> int:
-        """The last institution that has a k-th batch."""
-        return max(i for i, size in enumerate(world.sizes) if world.learner.count(size) > k)
+    def served_at_once(self, who: list[int], world) -> list[list[int]]:
+        """Institutions that have a k-th batch, as groups that are served as one batch."""
+        return [who] if self.serving == "concatenated" else [[i] for i in who]
 
-    def _hand_over(self, state: State, receiver: int, world) -> State:
-        """The latest bottom (and head) goes from its holder to the institution whose turn it is."""
-        src, dst = world.institutions.only([state.holder]), world.institutions.only([receiver])
-
-        def move(values: Located, kind: str) -> Located:
-            return world.net.send(values, src, dst, kind, {state.holder: receiver})
-
-        policy, members, segments = self.optimizer_state or "handover", {}, self.parts_of(world.learner.network)
-        for name in self._private_names():
-            mine = state.members[name]
-            weights = exchange(move, mine["weights"], mine["weights"], dst, self.shared(segments[name]))
-            optimizer = move(mine["optimizer"], "optimizer_state") if policy == "handover" else mine["optimizer"]
-            if policy == "reset":
-                optimizer = dst.each(lambda i, w: world.learner.rule.start(w["params"]), weights)
-            members[name] = dst.each(lambda i, w, o: {"weights": w, "optimizer": o}, weights, optimizer)
-        joined = dst.each(lambda i, *parts: dict(zip(members, parts, strict=True)), *members.values())
-        return replace(state, members=state.members | joined, holder=receiver)
-
-    def _close(self, state: State, tick: Tick, world) -> State:
+    def _close(self, chain: Chain, state: State, tick: Tick, world) -> State:
         """The end of a round: averages, and the hand-over to whoever is served first in the next."""
         if self.institution_weights == "averaged_each_epoch":
-            state = replace(state, members=self._average_members(state, world))
-        if self.copies == "per_institution":
-            state = replace(state, server_tops=self._average_tops(state, world))
-        if self.institution_weights == "handed_over" and (first := self._turns(tick.t + 1, world)[0]) != state.holder:
-            state = self._hand_over(state, first, world)
+            state = average_own(self, chain, state, world)
+        if self.batch_norm == "average":
+            state = average_statistics(self, chain, state, world)
+        state = self.merge_copies(chain, state, tick, world)
+        for first in self._first_turns(tick.t + 1, world) if self.hands_over else ():
+            state = hand_over(self, chain, state, first, world)
         return state
 
-    def _average_members(self, state: State, world) -> Located:
-        """Every institution's bottom (and head) replaced by their mean, computed at the server."""
-        institutions, server, p = world.institutions, world.server, shares(self.weights, world.sizes)
+    def _first_turns(self, t: int, world) -> list[int]:
+        """Who is served first in round t, in each circle; where nobody of a circle has examples, its first member."""
+        turns = self.turns(t, world)
+        return [next((i for i in turns if i in circle), circle[0]) for circle in self.circles(world)]
 
-        def average(values: Located, kind: str) -> Located:
-            mean = world.net.average(values, p, institutions, server, 0, kind)
-            return world.net.broadcast(mean, server, 0, institutions, kind)
-
-        segments, members = self.parts_of(world.learner.network), state.members
-        for name in self._private_names():
-            weights = state.members[name]["weights"]
-            mean = exchange(average, weights, weights, institutions, self.shared(segments[name]))
-            members = institutions.each(
-                lambda i, m, w, name=name: {**m, name: {**m[name], "weights": w}}, members, mean
-            )
-        return members
-
-    def _average_tops(self, state: State, world) -> Located:
-        """Every server copy replaced by their mean; they share a place, so nothing crosses the net."""
-        server, p, net = world.server, shares(self.weights, world.sizes), world.net.uncounted()
-
-        def average(values: Located, kind: str) -> Located:
-            return net.broadcast(net.average(values, p, server, server, 0, kind), server, 0, server, kind)
-
-        tops = state.server_tops["weights"]
-        mean = exchange(average, tops, tops, server, self.shared(self.parts_of(world.learner.network)["top"]))
-        return server.each(lambda s, member, weights: {**member, "weights": weights}, state.server_tops, mean)
-
-    def _reset(self, state: State, world, institutions: Group, server: Group) -> State:
-        """Fresh optimisers everywhere."""
-        rule = world.learner.rule
-
-        def fresh(member: dict) -> dict:
-            return {**member, "optimizer": rule.start(member["weights"]["params"])}
-
-        members = institutions.each(lambda i, held: {name: fresh(part) for name, part in held.items()}, state.members)
-        tops = server.each(lambda s, member: fresh(member), state.server_tops)
+    def _fresh(self, state: State, world) -> State:
+        """New optimisers for what was averaged (or is private), and for the server's part if it has copies."""
+        rule, parts = world.learner.rule, state.server_parts
+        members = fresh(rule, world.institutions, state.members)
         return replace(
-            state, members=members, server_tops=tops if self.copies == "per_institution" else state.server_tops
+            state, members=members, server_parts=fresh(rule, world.server, parts) if self.copies != "one" else parts
         )

@@ -21,8 +21,10 @@ class SplitfedV1(Horizontal):
     """
 
     cut: int | str = Field(description="stages before the cut, or the name of the first stage behind it")
+    stages: None = Field(None, description="one cut, no other chain")
     copies: Literal["per_institution"] = "per_institution"
     serving: Literal["interleaved"] = "interleaved"
     institution_weights: Literal["averaged_each_epoch"] = "averaged_each_epoch"
+    heads: Literal["as_bottoms"] = "as_bottoms"
     labels: Literal["server"] = "server"
-    optimizer_state: Literal["keep", "reset"] = Field("reset", description="of every part at a new round")
+    optimizer_state: Literal["keep", "reset", "average"] = Field("reset", description="of every part at a new round")

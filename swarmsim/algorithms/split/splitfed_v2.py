@@ -20,8 +20,10 @@ class SplitfedV2(Horizontal):
     """
 
     cut: int | str = Field(description="stages before the cut, or the name of the first stage behind it")
+    stages: None = Field(None, description="one cut, no other chain")
     copies: Literal["one"] = "one"
     serving: Literal["random", "by_institution", "reverse", "interleaved"] = "random"
     institution_weights: Literal["averaged_each_epoch"] = "averaged_each_epoch"
+    heads: Literal["as_bottoms"] = "as_bottoms"
     labels: Literal["server"] = "server"
-    optimizer_state: Literal["keep", "reset"] = Field("keep", description="of the bottoms at a new round")
+    optimizer_state: Literal["keep", "reset", "average"] = Field("keep", description="of the bottoms at a new round")

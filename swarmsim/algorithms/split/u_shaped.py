@@ -21,7 +21,8 @@ class UShaped(Horizontal):
     """
 
     cut: tuple[int | str, int | str] = Field(description="[a, b]: bottom before a, trunk between, head from b on")
+    stages: None = Field(None, description="two cuts, no other chain")
     copies: Literal["one"] = "one"
     serving: Literal["by_institution", "reverse", "random", "interleaved"] = "by_institution"
-    institution_weights: Literal["handed_over"] = "handed_over"
+    institution_weights: Literal["handed_over", "handed_over_via_server"] = "handed_over"
     labels: Literal["institution"] = "institution"
