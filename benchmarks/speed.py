@@ -47,14 +47,14 @@ def shards(n: int, size: int, shape: tuple[int, ...], classes: int = 10) -> dict
 def job(algorithm, model, held: dict[int, Shard], hosts: int, server_host: int, packed: bool = False) -> Job:
     n = len(held)
     kind = type(algorithm)
-    servers = algorithm.servers(n) if hasattr(kind, "servers") else 0
+    servers = algorithm.servers(n) if hasattr(kind, "servers") else ()
     mixing = build_topology(Ring(), n, 0)[1] if getattr(kind, "mixes", False) else None
     return Job(
         algorithm=algorithm, model=model, task=Classification(), names=tuple(shard.name for shard in held.values()),
         sizes=tuple(len(shard.train) for shard in held.values()), example=held[0].train.x.shape[1:], outputs=10,
         shards=held, tests=tuple(shard.test for shard in held.values()), external=None, pool=None, mixing=mixing,
         servers=servers,
-        hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (server_host,) * servers},
+        hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (server_host,) * len(servers)},
         rounds=1000, seed=0, dtype="float32", device="cpu", packed=packed,
     )  # fmt: skip
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from swarmsim.data.federate import federate
 from swarmsim.lazy import torch
-from swarmsim.rows import build as build_network
-from swarmsim.runtime.world import Job
+from swarmsim.rows import Network
+from swarmsim.runtime.world import Job, network_of
+from swarmsim.stages import BATCH, try_out
 from swarmsim.topology.build import build
 from swarmsim.types import Federation, InputError, Part
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from swarmsim.experiment import Experiment
 
-__all__ = ["assemble", "federation_of", "hosts_of"]
+__all__ = ["assemble", "federation_of", "hosts_of", "server_hosts_of"]
 
 FITTING = 8  # actors that start in reasonable time and memory; beyond, institutions share hosts
 
@@ -40,10 +41,17 @@ def hosts_of(experiment: Experiment, n: int) -> int:
     return min(n, runtime.hosts or fitting)
 
 
+def server_hosts_of(experiment: Experiment, n: int) -> int:
+    """How many hosts carry the servers of a method, and the copies of their parts: at most one for each core."""
+    algorithm = experiment.algorithm
+    servers = len(algorithm.servers(n)) if hasattr(type(algorithm), "servers") else 0
+    return min(servers, os.cpu_count() or 1) if experiment.runtime.use == "ray" else min(servers, 1)
+
+
 def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tuple[Job, networkx.Graph | None]:
     """The job of one method on these institutions, and the graph they talk over (None where there is none).
 
-    Institutions are divided evenly among hosts 0..hosts-1, in order; server copies live on host `hosts`.
+    Institutions are divided evenly among hosts 0..hosts-1, in order; servers and their copies live on those behind.
     """
     algorithm, runtime, n = experiment.algorithm, experiment.runtime, len(federation.shards)
     kind = type(algorithm)
@@ -54,17 +62,23 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
             f"runtime packed: {experiment.label} lets institutions act one after another, so there is nothing to pack; "
             "use runtime inline or ray"
         )
-    servers = algorithm.servers(n) if hasattr(kind, "servers") else 0
-    train = [shard.train for shard in federation.shards]
+    _fits(experiment, federation)
+    servers = algorithm.servers(n) if hasattr(kind, "servers") else ()
+    train, there = [shard.train for shard in federation.shards], server_hosts_of(experiment, n)
+    places = {
+        "institution": tuple(i * hosts // n for i in range(n)),
+        "server": tuple(hosts + k % there for k in range(len(servers))),
+    }
     job = Job(
         algorithm=algorithm, model=experiment.model, task=experiment.task, names=federation.names,
-        sizes=tuple(len(part) for part in train), example=train[0].x.shape[1:],
+        sizes=tuple(len(part) for part in train), example=_example(federation),
         outputs=experiment.task.outputs(federation), shards=dict(enumerate(federation.shards)),
         tests=tuple(shard.test for shard in federation.shards), external=federation.external,
         pool=_pool(train) if getattr(kind, "pools", False) else None, mixing=mixing, servers=servers,
-        hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (hosts,) * servers},
+        hosts=places,
         rounds=experiment.rounds, seed=experiment.seed_run, dtype=runtime.dtype, device=_device(runtime.device),
-        packed=packed,
+        packed=packed, blocks=federation.blocks, label_holder=federation.label_holder,
+        turns_every=experiment.evaluate.every if experiment.evaluate.turns else None,
     )  # fmt: skip
     try:
         _try_model(job)
@@ -73,16 +87,63 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
     return job, graph
 
 
+def _example(federation: Federation) -> tuple[int, ...]:
+    """The shape of an example; of all columns together where institutions hold different ones."""
+    if federation.blocks:
+        return (sum(block.size for block in federation.blocks),)
+    return federation.shards[0].train.x.shape[1:]
+
+
+def _fits(experiment: Experiment, federation: Federation) -> None:
+    """Refuse a method or a model of one kind of partition on the other."""
+    here, label = bool(federation.blocks), experiment.label
+    if here != getattr(type(experiment.algorithm), "vertical", False):
+        raise InputError(
+            f"{label}: institutions hold other columns of the same patients, which only split/vertical can train on"
+            if here
+            else f"{label}: needs vertical data, where institutions hold other columns of the same patients: use "
+            "partition: {use: vertical, ...} or data: {use: joined, ...}"
+        )
+    if here and not getattr(type(experiment.model), "vertical", False):
+        raise InputError(f"{label}: vertical data needs a model with a part for each institution: use multimodal")
+    getattr(experiment.model, "check", lambda federation: None)(federation)
+
+
 def _try_model(job: Job) -> None:
     """Build the model once, so that one that does not fit the data or the cut is refused before anything starts."""
-    network = build_network(lambda: job.model.stages(job.example, job.outputs), job.seed, torch.float32)
+    try:
+        network = network_of(job, torch.float32)
+    except InputError:
+        raise
+    except Exception as error:
+        given = f"stages({job.example}, {job.outputs})"
+        raise InputError(f"model: {given} raised {type(error).__name__}: {error}") from error
+    try_out(network.stages, job.example, job.outputs)
     if job.packed and network.stochastic:
         raise InputError(
             "runtime packed: the model has dropout, whose masks belong to one institution each; "
             "use runtime inline or ray, or dropout: 0"
         )
+    if job.packed:
+        _try_packing(network, job.example)
+    getattr(job.algorithm, "check_names", lambda names: None)(job.names)
     if (cut := getattr(job.algorithm, "parts_of", None)) is not None:
-        cut(network)
+        cut(network, len(job.names))
+
+
+def _try_packing(network: Network, example: tuple[int, ...]) -> None:
+    """Pass zeros of two institutions through the stages at once, as packed training does."""
+    x = torch.zeros(2, BATCH, *example)
+    for k, name in enumerate(network.names):
+        stage = network.segment(k, k + 1)
+        weights = {kind: torch.stack([row, row]) for kind, row in stage.initial().items()}
+        try:
+            x = torch.vmap(lambda w, x, stage=stage: stage.forward(w, x, train=True)[0])(weights, x)
+        except (RuntimeError, ValueError) as error:
+            raise InputError(
+                f"runtime packed: stage {name!r} cannot be computed for several institutions at once ({error}); "
+                "use runtime inline or ray"
+            ) from error
 
 
 def _topology(experiment: Experiment, federation: Federation) -> tuple:
@@ -91,7 +152,8 @@ def _topology(experiment: Experiment, federation: Federation) -> tuple:
         if getattr(type(experiment.algorithm), "mixes", False):
             raise InputError(f"{experiment.label}: needs a topology, for example topology: {{use: ring}}")
         return None, None
-    return build(experiment.topology, len(federation.shards), experiment.seed_run, federation.names)
+    names = getattr(experiment.algorithm, "nodes", lambda names: names)(federation.names)
+    return build(experiment.topology, len(names), experiment.seed_run, names)
 
 
 def _pool(parts: list[Part]) -> Part:

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from swarmsim.metrics.scores import measure, measured
+from swarmsim.metrics.turns import measure_turns
 from swarmsim.types import Federation, Report
 
 if TYPE_CHECKING:
-    from swarmsim.runtime.driver import Runtime
+    from swarmsim.runtime.driver import Round, Runtime
     from swarmsim.runtime.world import Job
 
 __all__ = ["rounds"]
@@ -35,21 +36,23 @@ def rounds(
         done = runtime.advance(t, until)
         waited = (time.perf_counter() - began) / len(done)
         for each in done:
-            losses = [measured("train", name, "local", "loss", loss) for name, loss in each.losses.items()]
-            report = Report(each.round, tuple(losses), each.traffic, each.merges, wall={"train": waited})
+            notes = {**{(name, "loss"): loss for name, loss in each.losses.items()}, **each.notes}
+            said = tuple(measured("train", name, "local", metric, value) for (name, metric), value in notes.items())
+            report = Report(each.round, said, each.traffic, each.merges, wall={"train": waited})
             if each.round % every == 0 or each.round == job.rounds:
-                report = _evaluated(runtime, job, federation, report)
+                report = _evaluated(runtime, job, federation, report, each)
             yield report
         t = until
 
 
-def _evaluated(runtime: Runtime, job: Job, federation: Federation, report: Report) -> Report:
-    """The report with the scores of all models on all their test sets."""
-    began = time.perf_counter()
-    merges = getattr(type(job.algorithm), "merges", False)
-    pooled = tuple(range(len(job.names))) if len(job.names) <= POOLED else ()
-    predictions, distances, traffic = runtime.predict(report.round, pooled, merges)
+def _evaluated(runtime: Runtime, job: Job, federation: Federation, report: Report, done: Round | None = None) -> Report:
+    """The report with the scores of all models on all their test sets, and of the turns of the round that is done."""
+    began, kind = time.perf_counter(), type(job.algorithm)
+    pooled = tuple(range(len(job.names))) if len(job.names) <= POOLED and federation.one_task else ()
+    predictions, distances, traffic = runtime.predict(report.round, pooled, getattr(kind, "merges", False))
     scores = measure(predictions, distances, federation, job.task.scored_by)
+    if done and getattr(kind, "serves", False) and job.task.scored_by == "classification":
+        scores += measure_turns(done.order, done.turns, predictions, federation)
     return Report(
         report.round, report.scores + scores, report.traffic + tuple(traffic), report.merges, report.seconds,
         {**report.wall, "evaluate": time.perf_counter() - began},

@@ -6,7 +6,7 @@ each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swarmsim.assemble import assemble, federation_of, hosts_of
+from swarmsim.assemble import assemble, federation_of, hosts_of, server_hosts_of
 from swarmsim.experiment import read, resolved_yaml
 from swarmsim.lazy import torch
 from swarmsim.log.claim import claim
@@ -47,15 +47,15 @@ def run_study(study: Study, out: Path, force: bool = False) -> None:
         claim(out, force=True)
         if not study.single:
             _begin(study, out, federation)
-        write_hparams_experiment(out, [hparams(experiment) for experiment in study.methods], _metrics(federation))
+        write_hparams_experiment(out, [hparams(experiment) for experiment in study.methods], _metrics(study))
         _carry_out(study, out, federation, list(zip(study.methods, jobs, runtimes, strict=True)), resumed=False)
 
 
-def resume(out: Path) -> None:
+def resume(out: Path, plugins: Sequence[str] = ()) -> None:
     """Continue a study where its files end: finished methods stay, a broken off one goes on from its checkpoint."""
     if not (out / "experiment.yaml").is_file():
         raise InputError(f"{out}: holds no experiment.yaml, so no run that could be resumed")
-    study = read(out / "experiment.yaml")
+    study = read(out / "experiment.yaml", plugins=plugins)
     federation = federation_of(study.methods[0], read_partition(out / "partition.npz"))
     with _opened(study, len(federation.shards)) as runtimes:
         jobs = _jobs(study, federation)
@@ -74,7 +74,7 @@ def _opened(study: Study, n: int) -> Iterator[list[Runtime]]:
     While actors start, this process imports what it will need.
     """
     Thread(target=_warm, daemon=True).start()
-    servers = any(getattr(type(each.algorithm), "servers", lambda *_: 0)(each.algorithm, n) for each in study.methods)
+    servers = max(server_hosts_of(each, n) for each in study.methods)
     shared: dict[str, Runtime] = {}
     with ExitStack() as stack:
         for experiment in study.methods:
@@ -90,8 +90,8 @@ def _warm() -> None:
     classification.scores(np.eye(2), np.arange(2))
 
 
-def _open_runtime(experiment: Experiment, hosts: int, servers: bool) -> Runtime:
-    """The runtime that an experiment asks for: `hosts` institution hosts, and one more if any method has a server."""
+def _open_runtime(experiment: Experiment, hosts: int, servers: int) -> Runtime:
+    """The runtime that an experiment asks for: `hosts` institution hosts, and as many as any method's servers need."""
     settings = experiment.runtime
     if settings.use == "ray":
         from swarmsim.runtime.ray import RayHosts
@@ -109,7 +109,7 @@ def _begin(study: Study, out: Path, federation: Federation) -> None:
     """The files of a folder that holds several methods."""
     write_atomic(out / "experiment.yaml", resolved_yaml(study).encode())
     save_partition(out / "partition.npz", federation)
-    begin_manifest(out, facts(study.methods[0], len(federation.shards)))
+    begin_manifest(out, facts(study.methods[0], len(federation.shards)) | {"plugins": study.plugins})
 
 
 def _carry_out(study: Study, out: Path, federation: Federation, planned: list, resumed: bool) -> None:
@@ -130,7 +130,7 @@ def _carry_out(study: Study, out: Path, federation: Federation, planned: list, r
         write_json(out / "summary.json", {"methods": summaries})
         end_manifest(out, "completed")
     result_table(summaries)
-    print(f"results in {out}; look at them with\n  {command(out)}\n  {deep_link(_metrics(federation)[0])}")
+    print(f"results in {out}; look at them with\n  {command(out)}\n  {deep_link(_metrics(study)[0])}")
 
 
 def _finished(folder: Path) -> bool:
@@ -138,5 +138,10 @@ def _finished(folder: Path) -> bool:
     return manifest.is_file() and read_json(manifest)["status"] == "completed"
 
 
-def _metrics(federation: Federation) -> tuple[str, ...]:
-    return ("auroc", "accuracy", "balanced_accuracy", "loss") if federation.classes else ("loss",)
+def _metrics(study: Study) -> tuple[str, ...]:
+    """What the table of hyperparameters compares, and first what the link shows."""
+    shown = {
+        "classification": ("auroc", "accuracy", "balanced_accuracy", "loss"),
+        "segmentation": ("dice", "iou", "loss"),
+    }
+    return shown.get(study.methods[0].task.scored_by, ("loss",))

@@ -9,15 +9,12 @@ import numpy as np
 
 from swarmsim.algorithms.baseline.fedavg import Fedavg
 from swarmsim.algorithms.baseline.pooled import Pooled
-from swarmsim.algorithms.split._steps import unsplit_step
-from swarmsim.algorithms.split.horizontal import Horizontal
 from swarmsim.algorithms.swarm.dpsgd import Dpsgd
 from swarmsim.algorithms.swarm.leader_merge import LeaderMerge
 from swarmsim.lazy import torch
 from swarmsim.local.training import Training
-from swarmsim.rows import build
 from swarmsim.runtime.driver import Inline
-from swarmsim.runtime.world import Job
+from swarmsim.runtime.world import Job, network_of
 from swarmsim.types import Part
 
 __all__ = ["exactness", "twin_of"]
@@ -28,20 +25,20 @@ ROUNDS = 3  # as many rounds are compared at most
 class Unsplit:
     """A split method whose steps are taken on the network in one piece; all else is the method's own."""
 
-    def __init__(self, method: Horizontal) -> None:
+    def __init__(self, method: Any) -> None:
         self._method = method
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._method, name)
 
     def round(self, state: Any, tick: Any, world: Any) -> Any:
-        return self._method.program(state, tick, world, unsplit_step)
+        return self._method.unsplit_round(state, tick, world)
 
 
 def twin_of(job: Job) -> tuple[str, Any] | None:
     """(what the twin is, its algorithm), or None where the method has none."""
     method = job.algorithm
-    if isinstance(method, Horizontal):
+    if hasattr(method, "unsplit_round"):
         return "the unsplit network, each step differentiated in one piece", Unsplit(method)
     if isinstance(method, LeaderMerge):
         twin = Fedavg(**_training(method), weights=method.weights, batch_norm=method.batch_norm, optimizer_state="keep")
@@ -61,11 +58,11 @@ def exactness(job: Job) -> dict[str, Any]:
         return {"twin": None, "max_difference": None}
     words, algorithm = found
     mine = dataclasses.replace(job, rounds=min(job.rounds, ROUNDS), packed=False)
-    servers = algorithm.servers(len(job.names))
+    servers = algorithm.servers(len(job.names)) if hasattr(algorithm, "servers") else ()
     train = [job.shards[i].train for i in sorted(job.shards)]
     pool = Part(np.concatenate([part.x for part in train]), np.concatenate([part.y for part in train]))
     other = dataclasses.replace(
-        mine, algorithm=algorithm, servers=servers, hosts={**mine.hosts, "server": (0,) * servers},
+        mine, algorithm=algorithm, servers=servers, hosts={**mine.hosts, "server": (0,) * len(servers)},
         pool=pool if isinstance(algorithm, Pooled) else None,
     )  # fmt: skip
     difference = float(np.abs(_trained(mine) - _trained(other)).max())
@@ -99,5 +96,5 @@ def _is_gradient_descent(method: Fedavg) -> bool:
 
 def _is_deterministic(job: Job) -> bool:
     """No BatchNorm, whose statistics are the batch's, and no dropout, whose masks are an institution's."""
-    network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, torch.float32)
+    network = network_of(job, torch.float32)
     return not network.buffers.size and not network.stochastic

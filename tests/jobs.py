@@ -63,7 +63,7 @@ def job(
     """A job for `hosts` hosts of institutions, and one more for the server where there is one."""
     n, kind = len(shards), type(algorithm)
     objective = shards[0].train.y.ndim == 2
-    servers = kind.servers(algorithm, n) if hasattr(kind, "servers") else 0
+    servers = kind.servers(algorithm, n) if hasattr(kind, "servers") else ()
     train = [shard.train for shard in shards]
     pool = Part(np.concatenate([p.x for p in train]), np.concatenate([p.y for p in train]))
     return Job(
@@ -74,7 +74,7 @@ def job(
         outputs=train[0].y.shape[1] if objective else int(max(p.y.max() for p in train)) + 1,
         shards=dict(enumerate(shards)), tests=tuple(shard.test for shard in shards), external=None,
         pool=pool if getattr(kind, "pools", False) else None, mixing=mixing, servers=servers,
-        hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (hosts,) * servers},
+        hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (hosts,) * len(servers)},
         rounds=rounds, seed=seed, dtype=dtype, device="cpu", packed=packed,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["scores"]
+__all__ = ["recalls", "scores"]
 
 
 def scores(logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
@@ -23,17 +23,17 @@ def scores(logits: np.ndarray, targets: np.ndarray) -> dict[str, float]:
     if not len(y) or not np.isfinite(z).all():
         return {}
     log_p = _log_softmax(z)
-    recalls = _recalls(z.argmax(1), y, z.shape[1])
+    found_again = recalls(z, y)
     found = {
         "loss": float(-log_p[np.arange(len(y)), y].mean()),
         "accuracy": float((z.argmax(1) == y).mean()),
-        "balanced_accuracy": float(np.mean(list(recalls.values()))),
+        "balanced_accuracy": float(np.mean(list(found_again.values()))),
     }
     areas = _areas(z, log_p, y)
     if areas:
         found["auroc"] = float(np.mean(areas))
     if z.shape[1] == 2:
-        found |= {name: recalls[k] for k, name in ((1, "sensitivity"), (0, "specificity")) if k in recalls}
+        found |= {name: found_again[k] for k, name in ((1, "sensitivity"), (0, "specificity")) if k in found_again}
     return found
 
 
@@ -42,10 +42,14 @@ def _log_softmax(z: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(1, keepdims=True))
 
 
-def _recalls(predicted: np.ndarray, y: np.ndarray, classes: int) -> dict[int, float]:
-    """The share of each occurring class that was recognised."""
+def recalls(logits: np.ndarray, targets: np.ndarray) -> dict[int, float]:
+    """The share of each occurring class that was recognised; {} if a logit [m, C] is not finite."""
+    z, y = np.asarray(logits), np.asarray(targets)
+    if not np.isfinite(z).all():
+        return {}
+    classes = z.shape[1]
     members = np.bincount(y, minlength=classes)
-    hits = np.bincount(y[predicted == y], minlength=classes)
+    hits = np.bincount(y[z.argmax(1) == y], minlength=classes)
     return {k: float(hits[k] / members[k]) for k in range(classes) if members[k]}
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
+
+import numpy as np
 
 from swarmsim.rows import Weights
 from swarmsim.runtime.host import Diverged, Evaluation, Host, Outcome
 from swarmsim.runtime.world import Job
 from swarmsim.types import Merge, SwarmsimError, Traffic
+
+if TYPE_CHECKING:
+    from swarmsim.runtime.meter import Rehearsal
 
 __all__ = ["HostLost", "Inline", "Round", "Runtime", "joined"]
 
@@ -21,13 +26,16 @@ class HostLost(SwarmsimError):
 
 @dataclass(frozen=True)
 class Round:
-    """One round as all hosts together saw it; losses in the order of the participants."""
+    """One round as all hosts together saw it; losses and notes in the order of the participants."""
 
     round: int
     losses: dict[str, float]
     traffic: tuple[Traffic, ...]
     merges: tuple[Merge, ...]
     seconds: float  # wall, of the slowest host
+    notes: dict[tuple[str, str], float]  # (who, metric) -> value
+    order: tuple[int, ...]  # institutions in the order of their turns, where they take turns
+    turns: dict[tuple[int, int], np.ndarray]  # (turn, institution) -> outputs on its test part
 
 
 class Runtime(Protocol):
@@ -67,9 +75,14 @@ class Inline:
     def advance(self, first: int, last: int) -> list[Round]:
         return joined([self._host.advance(first, last)], self._host.job.names)
 
-    def rehearse(self, t: int) -> list[Traffic]:
-        """The messages of round t, on whatever tensors the job has (those of device `meta` have no content)."""
+    def rehearse(self, t: int) -> Rehearsal:
+        """Messages and costs of round t, on whatever tensors the job has (those of device `meta` have no content)."""
         return self._host.rehearse(t)
+
+    def batches(self) -> int:
+        """How many batches a rehearsal computes one after another: all, or one institution's of each size."""
+        world, packs = self._host.world, type(self._host.job.algorithm).packs
+        return sum(world.learner.count(size) for size in (set(world.sizes) if packs else world.sizes))
 
     def predict(self, round_: int, pooled: tuple[int, ...], merged: bool) -> Evaluation:
         return self._host.predict(round_, pooled, merged)
@@ -113,9 +126,25 @@ def joined(outcomes: Iterable[list[Outcome]], names: tuple[str, ...]) -> list[Ro
                 f"diverged in round {together[0].round}: {who} has a NaN or an infinity in {tensor}. "
                 "A smaller lr, or gradient steps on scaled features, usually mends this."
             )
-        losses = {name: loss for outcome in together for name, loss in outcome.losses.items()}
+        losses = _union(outcome.losses for outcome in together)
         ordered = {name: losses[name] for name in (*names, *sorted(losses)) if name in losses}
         traffic = sorted(line for outcome in together for line in outcome.traffic)
         seconds = max(outcome.seconds for outcome in together)
-        rounds.append(Round(together[0].round, ordered, tuple(traffic), tuple(together[0].merges), seconds))
+        notes, turns = (_union(getattr(outcome, name) for outcome in together) for name in ("notes", "turns"))
+        rounds.append(
+            Round(
+                together[0].round,
+                ordered,
+                tuple(traffic),
+                tuple(together[0].merges),
+                seconds,
+                dict(sorted(notes.items())),
+                tuple(together[0].order),
+                dict(sorted(turns.items())),
+            )
+        )
     return rounds
+
+
+def _union(parts: Iterable[dict]) -> dict:
+    return {key: value for part in parts for key, value in part.items()}

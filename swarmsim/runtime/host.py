@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,11 +15,14 @@ from swarmsim.local.learner import Learner
 from swarmsim.network.ledger import Ledger
 from swarmsim.network.located import Group, Located
 from swarmsim.network.net import Net, Transport
-from swarmsim.rows import Weights, build
+from swarmsim.rows import Weights
 from swarmsim.runtime.apply import one_by_one, packed
-from swarmsim.runtime.world import Job, World
+from swarmsim.runtime.world import Job, World, network_of
 from swarmsim.trees import flatten, settled, tree_map
 from swarmsim.types import Merge, Part, Shard, SwarmsimError, Tick, Traffic
+
+if TYPE_CHECKING:
+    from swarmsim.runtime.meter import Rehearsal
 
 __all__ = ["Diverged", "Evaluation", "Host", "Outcome"]
 
@@ -30,7 +34,11 @@ class Diverged(SwarmsimError):
 
 
 class Outcome(NamedTuple):
-    """What a host says of one round: losses of its members, its messages, merges, and non-finite tensors found."""
+    """What a host says of one round: losses and other notes of its members, messages, merges, non-finite tensors.
+
+    `order` are the institutions in the order of their turns; `turns` the outputs of each one's model on its own test
+    part after each turn, by (turn, institution), in rounds that are looked at.
+    """
 
     round: int
     losses: dict[str, float]
@@ -38,6 +46,9 @@ class Outcome(NamedTuple):
     merges: list[Merge]
     broken: list[tuple[int, str, str]]  # (member, who, tensor)
     seconds: float
+    notes: dict[tuple[str, str], float]
+    order: list[int]
+    turns: dict[tuple[int, int], np.ndarray]
 
 
 class Evaluation(NamedTuple):
@@ -67,14 +78,18 @@ class Host:
         """Rounds first..last-1 of the program."""
         return [self._round(t) for t in range(first, last)]
 
-    def rehearse(self, t: int) -> list[Traffic]:
-        """The messages of round t of the program, without optimiser steps and without a new state."""
-        world = dataclasses.replace(
-            self.world, learner=dataclasses.replace(self.world.learner, rule=_Idle(self.world.learner.rule))
-        )
+    def rehearse(self, t: int) -> Rehearsal:
+        """Round t of the program and what it costs each member, without optimiser steps and without a new state."""
+        from swarmsim.runtime.meter import Meter, Rehearsal
+
+        meter, world, learner = Meter(), self.world, self.world.learner
+        groups = {"institutions": meter.group(world.institutions), "server": meter.group(world.server)}
+        world = dataclasses.replace(world, learner=dataclasses.replace(learner, rule=_Idle(learner.rule)), **groups)
         self.ledger.round = t + 1
         self.job.algorithm.round(self.state, Tick(t, self.job.mixing), world)
-        return self.ledger.take()
+        rows = [(self._group(name), located) for name, located in self._fields()]
+        examples = [(world.institutions, world.shards), (world.server, world.pool)]
+        return Rehearsal(self.ledger.take(), meter.costs(groups.values(), rows, examples))
 
     def predict(self, round_: int, pooled: tuple[int, ...], merged: bool) -> Evaluation:
         """Outputs of the models as they are after a round, and squared distances from the mean of all models.
@@ -131,7 +146,7 @@ class Host:
     def _world(self, transport: Transport) -> World:
         job, apply = self.job, packed if self.job.packed else one_by_one
         dtype = getattr(torch, job.dtype)
-        network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, dtype, job.device)
+        network = network_of(job, dtype, job.device)
         training = job.algorithm
         rates = training.lr_schedule.rates(training.lr, job.rounds)
         learner = Learner(network, job.task.loss, training, training.rule(), rates, job.seed)
@@ -140,12 +155,11 @@ class Host:
         def group(kind: str, names: tuple[str, ...]) -> Group:
             return Group(kind, names, (i for i in range(len(names)) if places[kind][i] == self.me), apply)
 
-        servers = ("server",) if job.servers == 1 else tuple(f"server-{k}" for k in range(job.servers))
-        institutions, server = group("institution", job.names), group("server", servers)
+        institutions, server = group("institution", job.names), group("server", job.servers)
         return World(
             institutions, server, Net(self.me, lambda kind, i: places[kind][i], transport, self.ledger), learner,
-            job.sizes, institutions.each(lambda i: self._tensors(job.shards[i].train)),
-            server.each(lambda s: self._tensors(job.pool)) if job.pool else Located({}),
+            job.sizes, job.example, institutions.each(lambda i: self._tensors(job.shards[i].train)),
+            server.each(lambda s: self._tensors(job.pool)) if job.pool else Located({}), job.blocks, job.label_holder,
         )  # fmt: skip
 
     def _tensors(self, part: Part) -> tuple[torch.Tensor, torch.Tensor]:
@@ -158,20 +172,33 @@ class Host:
     def _round(self, t: int) -> Outcome:
         began, world = time.perf_counter(), self.world
         self.ledger.round = t + 1
+        turns: dict[tuple[int, int], np.ndarray] = {}
+        world.watch_turn = self._watch(turns) if self._looks_at_turns(t + 1) else None
         self.state = self.job.algorithm.round(self.state, Tick(t, self.job.mixing), world)
         losses = {name: float(total) / weight for name, (total, weight) in world.losses.items()}
+        notes = {who: total / weight for who, (total, weight) in world.notes.items()}
         broken = self._broken() + self._lost(losses)
         outcome = Outcome(
-            t + 1,
-            losses,
-            self.ledger.take(),
-            list(world.merges),
-            broken,
-            time.perf_counter() - began,
-        )
-        world.losses.clear()
-        world.merges.clear()
+            t + 1, losses, self.ledger.take(), list(world.merges), broken, time.perf_counter() - began, notes,
+            list(world.turns), turns,
+        )  # fmt: skip
+        for seen in (world.losses, world.notes, world.merges, world.turns):
+            seen.clear()
         return outcome
+
+    def _looks_at_turns(self, round_: int) -> bool:
+        every = self.job.turns_every
+        return every is not None and (round_ % every == 0 or round_ == self.job.rounds)
+
+    def _watch(self, seen: dict[tuple[int, int], np.ndarray]) -> Callable:
+        """What to do after a turn: try every institution's model as it is then on its own test part."""
+
+        def look(turn: int, models: Callable[[World], Located]) -> None:
+            for i, weights in models(self.watch).values.items():
+                if "test" in self.own_parts[i]:
+                    seen[turn, i] = self._outputs(weights, self.own_parts[i]["test"])
+
+        return look
 
     def _fields(self) -> list[tuple[str, Located]]:
         """The located values of the state, by field name."""

@@ -9,9 +9,11 @@ from __future__ import annotations
 import atexit
 import dataclasses
 import gc
+import importlib
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 from typing import Any, Self
 
@@ -31,9 +33,10 @@ __all__ = ["RayHosts", "connect", "disconnect"]
 class _Actor:
     """What runs in each actor: a host and its sockets."""
 
-    def __init__(self, me: int, interface: str | None, key: bytes) -> None:
+    def __init__(self, me: int, interface: str | None, key: bytes, path: list[str]) -> None:
         import ray
 
+        sys.path[:] = [*path, *(folder for folder in sys.path if folder not in path)]
         self.me, self.key = me, key
         torch.set_num_threads(1)  # and with it the import of torch, before the first job comes
         self.interface = interface or ray.util.get_node_ip_address()
@@ -47,6 +50,17 @@ class _Actor:
 
     def meet(self, addresses: list[tuple[str, int]]) -> None:
         self.sockets.connect(addresses)
+
+    def plug_in(self, modules: list[str]) -> None:
+        """Import what comes from outside swarmsim, before a job arrives that is made of it."""
+        for name in modules:
+            try:
+                importlib.import_module(name)
+            except Exception as error:
+                raise InputError(
+                    f"--plugin {name}: host {self.me} on {self.interface} could not import it ({type(error).__name__}: "
+                    f"{error}); with runtime.address the module must be installed on every machine of the cluster"
+                ) from None
 
     def start(self, job: Job) -> None:
         self.sockets.device = job.device
@@ -66,6 +80,8 @@ class RayHosts:
         import ray
 
         self._ray, self._count, self._interface = ray, count, None if address else "127.0.0.1"
+        # here, a plug-in is imported from where this process found it; on other machines, it must be installed
+        self._path = [] if address else [os.path.abspath(folder) for folder in sys.path]
         self._gpus = 1 / count if gpu else 0
         if self._gpus > ray.cluster_resources().get("GPU", 0):
             raise InputError("runtime ray: device cuda was asked for, but the cluster has no GPU; use device: cpu")
@@ -75,7 +91,7 @@ class RayHosts:
         """Fresh actors with a fresh key; they import torch while the driver prepares the job."""
         actor = self._ray.remote(_Actor).options(num_cpus=0, num_gpus=self._gpus)
         key = secrets.token_bytes(32)
-        self._actors = [actor.remote(me, self._interface, key) for me in range(self._count)]
+        self._actors = [actor.remote(me, self._interface, key, self._path) for me in range(self._count)]
         self._addresses = [handle.listen.remote() for handle in self._actors]
         self._met, self._names, self._places = False, (), ()
 
@@ -89,6 +105,9 @@ class RayHosts:
             addresses = self._wait(self._addresses)
             self._wait([actor.meet.remote(addresses) for actor in self._actors])
             self._met = True
+        modules = sorted({type(value).__module__ for value in (job.algorithm, job.model, job.task)})
+        if outside := [name for name in modules if not name.startswith("swarmsim.")]:
+            self._wait([actor.plug_in.remote(outside) for actor in self._actors])
         self._names, self._places = job.names, job.hosts["institution"]
         self._wait([actor.start.remote(_share(job, me)) for me, actor in enumerate(self._actors)])
 

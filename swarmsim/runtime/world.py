@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +10,10 @@ from swarmsim.lazy import torch
 from swarmsim.local.learner import Learner
 from swarmsim.network.located import Group, Located
 from swarmsim.network.net import Net
-from swarmsim.types import Merge, Mixing, Part, Shard, Tick
+from swarmsim.rows import Network, build
+from swarmsim.types import Block, Merge, Mixing, Part, Shard, Tick
 
-__all__ = ["Job", "World"]
+__all__ = ["Job", "World", "network_of"]
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,21 @@ class Job:
     external: Part | None
     pool: Part | None  # all training examples, where the method pools them at the server
     mixing: Mixing | None
-    servers: int
+    servers: tuple[str, ...]
     hosts: Mapping[str, tuple[int, ...]]
     rounds: int
     seed: int
     dtype: str
     device: str
     packed: bool
+    turns_every: int | None = None  # rounds between two in which models are tried after every turn
+    blocks: tuple[Block, ...] = ()  # vertical data: the columns of each institution; `example` is all of them
+    label_holder: int | None = None  # vertical data: the institution that has the targets
+
+
+def network_of(job: Job, dtype: torch.dtype, device: str = "cpu") -> Network:
+    """The job's model for the examples it has, with the initial values that its seed gives."""
+    return build(lambda: job.model.stages(job.blocks or job.example, job.outputs), job.seed, dtype, device)
 
 
 @dataclass
@@ -53,9 +62,15 @@ class World:
     net: Net
     learner: Learner
     sizes: tuple[int, ...]
+    example: tuple[int, ...]  # shape of one example
     shards: Located  # (x, y) of the training part, at each institution
     pool: Located  # the same at the server, for methods that pool
+    blocks: tuple[Block, ...] = ()
+    label_holder: int | None = None
     losses: dict[str, tuple[torch.Tensor, int]] = field(default_factory=dict)
+    notes: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
+    turns: list[int] = field(default_factory=list)
+    watch_turn: Callable[[int, Callable[[World], Located]], None] | None = None  # set in rounds that are looked at
     merges: list[Merge] = field(default_factory=list)
 
     def train(self, members: Located, tick: Tick, group: Group | None = None) -> Located:
@@ -75,6 +90,17 @@ class World:
         """Add a training loss [1] to the mean that a round reports; looking at a run is not communication."""
         total, weights = self.losses.get(who, (0.0, 0))
         self.losses[who] = (total + loss * weight, weights + weight)
+
+    def note(self, who: str, metric: str, value: float, weight: int) -> None:
+        """Add a value to the mean of a metric that the round reports of a participant."""
+        total, weights = self.notes.get((who, metric), (0.0, 0))
+        self.notes[who, metric] = (total + value * weight, weights + weight)
+
+    def after_turn(self, institution: int, models: Callable[[World], Located]) -> None:
+        """An institution's turn is over; `models` gives every institution's model as it is now."""
+        self.turns.append(institution)
+        if self.watch_turn:
+            self.watch_turn(len(self.turns) - 1, models)
 
     def report_merge(self, tick: Tick, leader: str, contributors: tuple[str, ...], reason: str) -> None:
         """Note who was in a merge; who was not follows."""

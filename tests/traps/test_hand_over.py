@@ -19,16 +19,21 @@ STORMY = {"dropout": 0.3}
 @pytest.fixture
 def turns(monkeypatch):
     """(institution, digest of its bottom before and after) of every step."""
-    from swarmsim.algorithms.split import horizontal
+    from swarmsim.algorithms.split import _steps
 
-    honest, seen = horizontal.split_step, []
+    up, down, begun, seen = _steps.ascend, _steps.descend, [], []
 
-    def watched(method, state, who, k, batches, tick, world):
-        after = honest(method, state, who, k, batches, tick, world)
-        seen.append((who[0], *(digest(each.members.values[who[0]]["bottom"]) for each in (state, after))))
+    def watched_up(route, state, batches):
+        begun.append(digest(state.members.values[route.who[0]]["bottom"]))
+        return up(route, state, batches)
+
+    def watched_down(flight, state):
+        who, after = flight.route.who[0], down(flight, state)
+        seen.append((who, begun.pop(0), digest(after.members.values[who]["bottom"])))
         return after
 
-    monkeypatch.setattr(horizontal, "split_step", watched)
+    monkeypatch.setattr(_steps, "ascend", watched_up)
+    monkeypatch.setattr(_steps, "descend", watched_down)
     return seen
 
 
@@ -62,24 +67,23 @@ ADAMW = {"optimizer": "adamw", "momentum": 0.0, "cut": 1}
 def test_adam_counts_the_steps_that_its_policy_gives_it(policy, steps):
     """Trap 3: the holder's counter behind 2 rounds of 3 + 2 + 3 batches; the next in turn is institution 0."""
     state = run(small_job("split/vanilla", {**ADAMW, "optimizer_state": policy}, rounds=2)).state
-    assert state["holder"] == 0
+    assert state["holders"] == [0]
     assert state["members/0"]["bottom"]["optimizer"]["step"].item() == steps
-    assert state["server_tops/0"]["optimizer"]["step"].item() == 16
+    assert state["server_parts/0"]["top"]["optimizer"]["step"].item() == 16
 
 
 @pytest.mark.parametrize(("policy", "counts"), [("keep", [6, 4, 6]), ("reset", [3, 2, 3])])
 def test_adam_of_splitfed_counts_the_batches_of_its_own_institution(policy, counts):
     state = run(small_job("split/splitfed_v1", {**ADAMW, "optimizer_state": policy}, rounds=2)).state
-    for holder in ("members", "server_tops"):
-        members = [state[f"{holder}/{i}"] for i in range(3)]
-        found = [(m["bottom"] if holder == "members" else m)["optimizer"]["step"].item() for m in members]
+    for holder, part in (("members", "bottom"), ("server_parts", "top")):
+        found = [state[f"{holder}/{i}"][part]["optimizer"]["step"].item() for i in range(3)]
         assert found == counts
 
 
 def test_batch_norm_counters_count_batches_and_are_handed_over():
     state = run(small_job("split/vanilla", {"cut": 1}, rounds=2)).state
     assert state["members/0"]["bottom"]["weights"]["counters"].tolist() == [16]
-    assert state["server_tops/0"]["weights"]["counters"].tolist() == [16]
+    assert state["server_parts/0"]["top"]["weights"]["counters"].tolist() == [16]
 
 
 def test_local_batch_norm_statistics_stay_when_weights_are_handed_over():
@@ -97,7 +101,7 @@ def test_a_reset_optimiser_is_a_fresh_one():
 
 EXCLUDED = [
     {"labels": "institution"},
-    {"cut": (1, 2)},
+    {"cut": (1, 2), "labels": "server"},
     {"serving": "concatenated"},
     {"institution_weights": "averaged_each_batch"},
     {"institution_weights": "private", "optimizer_state": "handover"},

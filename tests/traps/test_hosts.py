@@ -95,7 +95,7 @@ def test_an_institution_without_training_examples_takes_no_step(name, packed):
     names = tuple(shard.name for shard in shards)
     work = replace(
         work, names=names, sizes=(16, 0, 16), shards=dict(enumerate(shards)), mixing=ring, packed=packed,
-        tests=tuple(shard.test for shard in shards), hosts={"institution": (0, 0, 0), "server": (1,) * work.servers},
+        tests=tuple(shard.test for shard in shards), hosts={"institution": (0, 0, 0), "server": (1,) * len(work.servers)},
     )  # fmt: skip
     done = run(work)
     assert np.isfinite(done.params).all()
