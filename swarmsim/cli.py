@@ -53,6 +53,19 @@ def commands() -> None:
     """Simulate how hospitals train one model together without pooling their patients."""
 
 
+def _on_the_path(_context: click.Context, _option: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Modules are looked for in the current directory too, as by `python -m`."""
+    if names and os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    return names
+
+
+_plugin_option = click.option(
+    "--plugin", "plugins", multiple=True, metavar="MODULE", callback=_on_the_path,
+    help="Import MODULE; its component can then be written as `use: MODULE`.",
+)  # fmt: skip
+
+
 def _file_options(command: Callable) -> Callable:
     """FILE and what changes it, for the commands that read an experiment file."""
     for option in (
@@ -61,6 +74,7 @@ def _file_options(command: Callable) -> Callable:
         click.option("--runtime", type=click.Choice(["inline", "packed", "ray"]), help="What computes."),
         click.option("--seed", type=int, metavar="N", help="Seed of data and run."),
         click.option("--set", "overrides", multiple=True, metavar="KEY.PATH=VALUE", help="Change a value of the file."),
+        _plugin_option,
         click.argument("file"),
     ):
         command = option(command)
@@ -83,13 +97,14 @@ def run(where: dict[str, Path], out: str | None, force: bool, **options: Any) ->
 
 @commands.command()
 @click.argument("folder", metavar="DIR")
+@_plugin_option
 @click.pass_obj
-def resume(where: dict[str, Path], folder: str) -> None:
+def resume(where: dict[str, Path], folder: str, plugins: tuple[str, ...]) -> None:
     """Continue the run in DIR from its last checkpoint, to the same bits."""
     where["out"] = Path(folder)
     from swarmsim.study import resume as resume_run
 
-    resume_run(where["out"])
+    resume_run(where["out"], plugins)
 
 
 @commands.command()
@@ -112,36 +127,42 @@ def check(exact: bool, as_json: bool, **options: Any) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="N", help="Of a random graph.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="An argument of the topology.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def topology(spec: str, n: int | None, seed: int, overrides: tuple[str, ...], as_json: bool) -> None:
+@_plugin_option
+def topology(
+    spec: str, n: int | None, seed: int, overrides: tuple[str, ...], as_json: bool, plugins: tuple[str, ...]
+) -> None:
     """Describe a topology: a name (see `list topology`) or a file."""
     from swarmsim.experiment import read_section
     from swarmsim.topology.describe import describe
 
-    is_file = Path(spec).exists() or Path(spec).name != spec or bool(Path(spec).suffix)
+    is_file = spec not in plugins and (Path(spec).exists() or Path(spec).name != spec or bool(Path(spec).suffix))
     use, values = ("file", {"path": spec}) if is_file else (spec, {})
-    found = describe(read_section("topology", use, overrides, **values), n or (None if is_file else INSTITUTIONS), seed)
+    section = read_section("topology", use, overrides, plugins, **values)
+    found = describe(section, n or (None if is_file else INSTITUTIONS), seed)
     click.echo(_json(found) if as_json else _described(spec, found))
 
 
 @commands.command("list")
 @click.argument("section", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(section: str | None, as_json: bool) -> None:
+@_plugin_option
+def list_(section: str | None, as_json: bool, plugins: tuple[str, ...]) -> None:
     """List what can be written in a file: every `use`, its arguments and defaults."""
     from swarmsim.experiment import listing
     from swarmsim.experiment.showing import listing_lines
 
-    entries = listing(section)
+    entries = listing(section, plugins)
     width = os.get_terminal_size().columns if sys.stdout.isatty() else None
     click.echo(_json(entries) if as_json else "\n".join(listing_lines(entries, width)).rstrip())
 
 
 @commands.command()
-def schema() -> None:
+@_plugin_option
+def schema(plugins: tuple[str, ...]) -> None:
     """Print the JSON Schema of experiment files, for completion in an editor."""
     from swarmsim.experiment import json_schema
 
-    click.echo(_json(json_schema()))
+    click.echo(_json(json_schema(plugins)))
 
 
 def _read(file: str, **options: Any) -> Study:

@@ -15,6 +15,7 @@ from typing import Any
 
 from swarmsim.lazy import torch
 from swarmsim.rng import seed_for
+from swarmsim.stages import draws_numbers, sound
 from swarmsim.types import InputError
 
 __all__ = ["Network", "Segment", "Slot", "Weights", "build", "resolve_cut"]
@@ -82,7 +83,7 @@ class Segment:
             "buffers": self.buffers.read(),
             "counters": self.counters.read(),
         }
-        self.draws = [_draws_numbers(module) for _, module in stages]
+        self.draws = [draws_numbers(module) for _, module in stages]
 
     @property
     def stochastic(self) -> bool:
@@ -93,21 +94,26 @@ class Segment:
         """The weights the stages were built with."""
         return {kind: row.clone() for kind, row in self._initial.items()}
 
+    def bind(self, weights: Weights, train: bool) -> None:
+        """Let the stages compute with these rows, in training or evaluation mode."""
+        self.params.bind(weights["params"])
+        self.buffers.bind(weights["buffers"])
+        self.counters.bind(weights["counters"])
+        for _, module in self.stages:
+            module.train(train)
+
     def forward(self, weights: Weights, x: torch.Tensor, train: bool, seed: tuple | None = None) -> tuple:
         """(output, weights after the pass) of one institution: x [B, ...] -> [B, ...].
 
         In training mode BatchNorm's statistics move; the given weights are never written to. `seed` addresses
         the numbers that dropout draws: each stage has its own stream, so a cut anywhere draws the same ones.
         """
-        self.params.bind(weights["params"])
         after = weights
         if train and self.buffers.size:
             moving = {kind: weights[kind].clone() for kind in ("buffers", "counters")}
             after = {"params": weights["params"], **moving}
-        self.buffers.bind(after["buffers"])
-        self.counters.bind(after["counters"])
+        self.bind(after, train)
         for place, (_, module) in enumerate(self.stages):
-            module.train(train)
             if train and self.draws[place]:
                 torch.manual_seed(seed_for(*seed, self.first + place))
             x = module(x)
@@ -151,10 +157,13 @@ class Network(Segment):
 
 
 def build(stages: Callable[[], list], seed: int, dtype: torch.dtype, device: str = "cpu") -> Network:
-    """The network of a model's stages, initialised from the run's seed alone and whole, before any cut."""
+    """The network of a model's stages, initialised from the run's seed alone and whole, before any cut.
+
+    Raises InputError naming a stage that cannot be a part of a row.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_for(seed, "init"))
-        named = stages()
+        named = sound(stages())
     return Network([(name, module.to(device, dtype)) for name, module in named])
 
 
@@ -167,8 +176,3 @@ def resolve_cut(cut: int | str, names: tuple[str, ...]) -> int:
     if not 0 < cut < len(names):
         raise InputError(f"cut: {cut} leaves a part empty; allowed: 1 to {len(names) - 1} of {', '.join(names)}")
     return cut
-
-
-def _draws_numbers(module: torch.nn.Module) -> bool:
-    dropouts = torch.nn.modules.dropout._DropoutNd
-    return any(isinstance(part, dropouts) and part.p > 0 for part in module.modules())

@@ -47,11 +47,12 @@ def test_run_reads_the_file_and_hands_it_on(tmp_path, fake, monkeypatch):
 
 def test_resume_and_check(tmp_path, fake, capsys):
     calls = []
-    fake("swarmsim.study", resume=calls.append)
+    fake("swarmsim.study", resume=lambda *arguments: calls.append(arguments))
     fake("swarmsim.check", check=lambda study, exact: {"name": study.name, "exact": exact}, render=lambda r: f"<{r}>")
     path = str(wrote(tmp_path, METHODS))
     assert main(["resume", "some/where"]) == 0
-    assert calls == [Path("some/where")]
+    assert main(["resume", "some/where", "--plugin", "a.b", "--plugin", "c"]) == 0
+    assert calls == [(Path("some/where"), ()), (Path("some/where"), ("a.b", "c"))]
     assert main(["check", path, "--exact", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"name": "two", "exact": True}
     assert main(["check", path]) == 0

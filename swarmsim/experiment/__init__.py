@@ -35,8 +35,11 @@ def read(
     runtime: str | None = None,
     hosts: int | None = None,
     address: str | None = None,
+    plugins: Sequence[str] = (),
 ) -> Study:
     """The study in a file, with `key.path=value` overrides and the short forms of the command line on top.
+
+    `plugins` are modules whose components the file may use, beside those of swarmsim.
 
     Raises ExperimentError, which names every place that is wrong, what was given there and what is allowed.
     """
@@ -44,4 +47,4 @@ def read(
     options = {"--seed": seed, "--runtime": runtime, "--hosts": hosts, "--address": address}
     given = {option: value for option, value in options.items() if value is not None}
     changes = [*assignments(overrides), *short_forms(root, given)]
-    return resolve(apply(root, changes), [change.node for change in changes])
+    return resolve(apply(root, changes), [change.node for change in changes], tuple(plugins))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from swarmsim.experiment.components import FOLDERS, components
@@ -13,7 +14,7 @@ from swarmsim.types import Arguments, InputError
 __all__ = ["listing", "summary"]
 
 
-def listing(section: str | None = None) -> list[dict[str, Any]]:
+def listing(section: str | None = None, plugins: Sequence[str] = ()) -> list[dict[str, Any]]:
     """One entry for everything that can be written after `use:`, and for each section without a folder.
 
     Keys: section, use (None without a folder), description, arguments: a list of name, type, required, default,
@@ -26,7 +27,7 @@ def listing(section: str | None = None) -> list[dict[str, Any]]:
         {"section": key, "use": use, "description": summary(cls), "arguments": _arguments(cls)}
         for key in known
         if section in (None, key)
-        for use, cls in (components(key) if key in FOLDERS else {None: SETTINGS[key]}).items()
+        for use, cls in (components(key, tuple(plugins)) if key in FOLDERS else {None: SETTINGS[key]}).items()
     ]
 
 

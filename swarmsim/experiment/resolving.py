@@ -23,14 +23,14 @@ TOP_KEYS = ("name", "extends", "seed", "rounds", "institutions", *FOLDERS, "meth
 ENTRY_KEYS = ("label", "rounds", "model", "task", "topology", "algorithm", *SETTINGS)
 
 
-def resolve(root: Node, overridden: Sequence[Node] = ()) -> Study:
+def resolve(root: Node, overridden: Sequence[Node] = (), plugins: tuple[str, ...] = ()) -> Study:
     """The study in a document; `overridden` are values that must have an effect on it."""
     issues = unknown_keys(root, TOP_KEYS, _plainly)
     methods = _present(root).get("methods")
     entries = _entries(root, methods, issues)
     trees = [_tree(root, entry) for entry in entries]
     labels = _labels(trees, entries, issues)
-    found = [_experiment(*one, issues) for one in zip(trees, labels, _namings(entries), strict=True)]
+    found = [_experiment(*one, issues, plugins) for one in zip(trees, labels, _namings(entries), strict=True)]
     issues += _without_effect(overridden, trees) if not issues else []
     if issues:
         raise ExperimentError(issues)
@@ -116,12 +116,14 @@ def _free(label: str, taken: set[str]) -> str:
     return next(name for name in (label, *numbered) if name.lower() not in taken)
 
 
-def _experiment(tree: Node, label: str, name: Naming, issues: list[Issue]) -> Experiment | None:
+def _experiment(
+    tree: Node, label: str, name: Naming, issues: list[Issue], plugins: tuple[str, ...]
+) -> Experiment | None:
     before, present = len(issues), _present(tree)
     nowhere = Place(tree.at.source)
     general = Node({key: present[key] for key in GENERAL if key in present}, nowhere, nowhere)
     said = arguments(General, general, [], name, issues)
-    built = {key: section(key, present[key], name, issues) for key in SECTIONS if key in present}
+    built = {key: section(key, present[key], name, issues, plugins) for key in SECTIONS if key in present}
     for key in REQUIRED:
         if key not in present:
             wanted = "a section `algorithm` or a list of `methods`" if key == "algorithm" else "a section"

@@ -6,6 +6,7 @@ required, so every legal file is valid against it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from swarmsim.experiment.components import FOLDERS, components
@@ -19,14 +20,14 @@ __all__ = ["json_schema"]
 REMOVABLE = ("partition", "topology", "algorithm")
 
 
-def json_schema() -> dict[str, Any]:
-    """A JSON Schema (2020-12) that describes experiment files."""
+def json_schema(plugins: Sequence[str] = ()) -> dict[str, Any]:
+    """A JSON Schema (2020-12) that describes experiment files, with what plug-ins add."""
     defs: dict[str, Any] = {"label": _definition("label", Label), "general": _definition("general", General)}
     keys = {key: {"$ref": f"#/$defs/general/properties/{key}"} for key in General.model_fields}
     keys |= {"label": {"$ref": "#/$defs/label/properties/label"}, "extends": {"type": "string"}}
     keys["extends"]["description"] = "another experiment file, relative to this one, that this one changes"
     for key in FOLDERS:
-        uses = components(key)
+        uses = components(key, tuple(plugins))
         defs |= {_name(key, use): _definition(_name(key, use), cls, use) for use, cls in uses.items()}
         keys[key] = _section(key, uses)
     for key, cls in SETTINGS.items():
@@ -59,7 +60,7 @@ def _methods(keys: dict[str, Any]) -> dict[str, Any]:
 
 
 def _name(key: str, use: str) -> str:
-    return f"{key}.{use.replace('/', '.')}"
+    return f"{key}.{use.replace('/', '-')}"
 
 
 def _definition(name: str, cls: type[Arguments], use: str | None = None) -> dict[str, Any]:

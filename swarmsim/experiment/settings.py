@@ -44,6 +44,9 @@ class Evaluate(Arguments):
     """When the models are tested."""
 
     every: int = Field(1, ge=1, description="rounds between two evaluations; the last round is always evaluated")
+    turns: bool = Field(
+        False, description="in evaluated rounds, try models after every turn too (methods that take turns): forgetting"
+    )
 
 
 class Checkpoint(Arguments):

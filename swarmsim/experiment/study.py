@@ -38,6 +38,12 @@ class Experiment:
     resolved: Mapping[str, Any] = field(repr=False)
     origins: Mapping[str, str] = field(repr=False, compare=False)
 
+    @property
+    def plugins(self) -> list[str]:
+        """The modules outside swarmsim whose components it uses."""
+        modules = {type(value).__module__ for value in vars(self).values() if isinstance(value, Arguments)}
+        return sorted(name for name in modules if not name.startswith("swarmsim."))
+
 
 @dataclass(frozen=True)
 class Study:
@@ -48,3 +54,8 @@ class Study:
     single: bool
     resolved: Mapping[str, Any] = field(repr=False)
     origins: Mapping[str, str] = field(repr=False, compare=False)
+
+    @property
+    def plugins(self) -> list[str]:
+        """The modules outside swarmsim whose components its methods use."""
+        return sorted({name for method in self.methods for name in method.plugins})

@@ -13,6 +13,7 @@ from swarmsim.experiment.components import FOLDERS, component, components
 from swarmsim.experiment.errors import Issue, did_you_mean, guess, shown
 from swarmsim.experiment.nodes import Node
 from swarmsim.experiment.phrases import at, phrase, schema_of
+from swarmsim.experiment.plugins import is_module_name, plugin
 from swarmsim.experiment.settings import SETTINGS
 from swarmsim.types import Arguments, InputError
 
@@ -22,7 +23,7 @@ MOST = 20  # issues of one kind in one section: more than are shown, few enough 
 Naming = Callable[[Sequence[str | int]], str]  # path of a value -> what it is called in a message
 
 
-def section(key: str, node: Node, name: Naming, issues: list[Issue]) -> Arguments | None:
+def section(key: str, node: Node, name: Naming, issues: list[Issue], plugins: tuple[str, ...] = ()) -> Arguments | None:
     """The component that a section names with `use`, or the settings of a section without a folder."""
     if not node.is_mapping:
         example = f"{{use: {node.value}}}" if key in FOLDERS and isinstance(node.value, str) else "{...}"
@@ -33,15 +34,26 @@ def section(key: str, node: Node, name: Naming, issues: list[Issue]) -> Argument
     use = node.get("use")
     if use is None or not isinstance(use.value, str):
         place, given = (node.key, "missing") if use is None else (use.at, f"must be a name, got {shown(use.plain())}")
-        issues.append(Issue(place, name([key, "use"]), given, f"allowed: {', '.join(components(key))}"))
+        issues.append(Issue(place, name([key, "use"]), given, f"allowed: {', '.join(components(key, plugins))}"))
         return None
-    cls = component(key, use.value)
+    cls = component(key, use.value, plugins)
     if cls is None:
-        hint = did_you_mean(use.value, list(components(key)))
+        hint = _way_out(key, use.value, plugins)
         issues.append(Issue(use.at, name([key, "use"]), f"unknown name {shown(use.value)}", hint))
         return None
     written = Node({part: value for part, value in node.value.items() if part != "use"}, node.at, node.key)
     return arguments(cls, written, [key], name, issues)
+
+
+def _way_out(key: str, use: str, plugins: tuple[str, ...]) -> str:
+    """What to do about a name that is not there: what is near; or a plug-in, which a file alone does not import."""
+    if use in plugins:
+        return f"the plug-in {use} belongs to the section `{plugin(use).section}`"
+    allowed = list(components(key, plugins))
+    if not is_module_name(use) or guess(use, allowed):
+        return did_you_mean(use, allowed)
+    way = f"a plug-in must be named on the command line as well: --plugin {use}"
+    return way if "." in use else f"{did_you_mean(use, allowed)}; {way}"
 
 
 def arguments(

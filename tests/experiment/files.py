@@ -8,7 +8,9 @@ import pytest
 
 from swarmsim.experiment import ExperimentError, Study, read
 
-__all__ = ["FIXED_POINT", "METHODS", "refusal", "wrote"]
+__all__ = ["FIXED_POINT", "METHODS", "PLUGINS", "refusal", "wrote"]
+
+PLUGINS = {"own_model": ["experiments.plugins.attention_mlp"]}  # what experiments/NAME.yaml needs beside itself
 
 FIXED_POINT = """\
 name: fixed-point

@@ -11,15 +11,16 @@ from jsonschema import Draft202012Validator
 from swarmsim.experiment import json_schema, listing, read
 from swarmsim.experiment.components import FOLDERS, components
 from swarmsim.types import InputError
-from tests.experiment.files import FIXED_POINT, METHODS, wrote
+from tests.experiment.files import FIXED_POINT, METHODS, PLUGINS, wrote
 
 EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").glob("**/*.yaml"))
 
 
 @pytest.fixture(scope="module")
 def validator():
-    Draft202012Validator.check_schema(json_schema())
-    return Draft202012Validator(json_schema())
+    schema = json_schema([name for names in PLUGINS.values() for name in names])
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
 
 
 def document(text: str):
@@ -39,7 +40,7 @@ def test_resolved_files_are_valid(validator, tmp_path):
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.name)
 def test_every_experiment_is_valid_and_legal(validator, path):
     assert not list(validator.iter_errors(document(path.read_text())))
-    assert read(path).methods
+    assert read(path, plugins=PLUGINS.get(path.stem, ())).methods
 
 
 @pytest.mark.parametrize(
