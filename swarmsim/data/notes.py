@@ -15,16 +15,23 @@ RULES = {
     "from a secure sum of three numbers a column, once, which the ledger does not count",
     "none": "features are used as they are",
 }
+VERTICAL = {
+    "institution": "gaps and scales: each column lives at one institution, so `institution` and `pooled` scale alike; "
+    "gaps become the medians of its training patients",
+    "pooled": "gaps and scales: each column lives at one institution, so `pooled` and `institution` scale alike; gaps "
+    "become the means of its training patients, and nothing leaves it",
+    "none": "features are used as they are",
+}
 
 
 def describe(dataset: Dataset, federation: Federation, standardize: str) -> tuple[str, ...]:
-    """Notes of the source, one-class parts, what was done to the features."""
-    notes = [*dataset.notes]
+    """Notes of the source and of the federation, one-class parts, what was done to the features."""
+    notes = [*dataset.notes, *federation.notes]
     if federation.classes:
         notes += _one_class(federation)
     if dataset.objective:
         return (*notes, "train, validation and test are the same: the examples define the objective")
-    notes.append(RULES[standardize])
+    notes.append((VERTICAL if federation.blocks else RULES)[standardize])
     if federation.external is not None and standardize != "none":
         notes.append(f"external: {len(federation.external)} examples, scaled by all training examples together")
     return tuple(notes)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from swarmsim.data.paths import find, read_arrays
 from swarmsim.data.source import Source
-from swarmsim.data.targets import class_targets, number_targets
+from swarmsim.data.targets import array_targets
 from swarmsim.types import Dataset, InputError
 
 __all__ = ["Npz"]
@@ -41,12 +41,7 @@ class Npz(Source):
         arrays = read_arrays(find(self.path), keys)
         features, targets = self._features(arrays[self.x]), arrays[self.y]
         self._check_length(self.y, targets, len(features))
-        where = f"array {self.y!r} of {self.path}"
-        targets, classes = (
-            class_targets(targets, where)
-            if self.target_type == "classification"
-            else (number_targets(targets, where), ())
-        )
+        targets, classes = array_targets(targets, self.target_type, f"array {self.y!r} of {self.path}")
         names = () if self.feature_names is None else tuple(str(name) for name in arrays[self.feature_names])
         return Dataset(features, targets, classes, self._columns(arrays, len(features)), names)
 

@@ -11,7 +11,7 @@ from swarmsim.data.split import Rows
 from swarmsim.data.text import listed
 from swarmsim.types import Assignment, Dataset, Federation, InputError, Part, Shard
 
-__all__ = ["Scaling", "apply", "measure", "prepare"]
+__all__ = ["Scaling", "apply", "check", "measure", "prepare"]
 
 
 class Scaling(NamedTuple):
@@ -64,7 +64,7 @@ def prepare(
     no training examples of its own: it is scaled by the pooled ones under either rule.
     """
     if not dataset.objective:
-        _check(dataset, standardize)
+        check(dataset, standardize)
     rule = "none" if dataset.objective else standardize
     pooled = None
     if rule == "pooled" or (rule == "institution" and dataset.external is not None):
@@ -78,6 +78,7 @@ def prepare(
         classes=dataset.classes,
         external=None if dataset.external is None else _part(dataset.external, pooled, slice(None)),
         indices=_indices(assignment.names, parts),
+        one_task=dataset.one_task,
     )
 
 
@@ -93,7 +94,7 @@ def _indices(names: Sequence[str], parts: Sequence[Rows]) -> dict[str, np.ndarra
     }
 
 
-def _check(dataset: Dataset, standardize: str) -> None:
+def check(dataset: Dataset, standardize: str) -> None:
     """Infinite features, and gaps that nothing would fill, are errors before training."""
     for x in (dataset.features, *([dataset.external.features] if dataset.external else [])):
         if np.isinf(x).any():

@@ -9,7 +9,7 @@ import numpy as np
 from swarmsim.rng import stream
 from swarmsim.types import Assignment, Dataset, InputError
 
-__all__ = ["Rows", "split"]
+__all__ = ["Rows", "check_rows", "split"]
 
 
 class Rows(NamedTuple):
@@ -34,6 +34,19 @@ def split(dataset: Dataset, assignment: Assignment, validation: float, test: flo
         classes = dataset.targets[rows] if dataset.classes else np.zeros(len(rows), dtype=np.int64)
         divided.append(_divide(rows, classes, sizes, stream(seed, "split", i)))
     return tuple(divided)
+
+
+def check_rows(used: np.ndarray, examples: int) -> None:
+    """Whether rows of a saved partition fit the data: each example is there, and used once."""
+    if used.min(initial=0) < 0 or used.max(initial=0) >= examples:
+        raise InputError(
+            f"partition: the saved partition names example {used.max()}, but the data has {examples}: other data?"
+        )
+    if len(np.unique(used)) < len(used):
+        raise InputError(
+            "partition: the saved partition holds examples twice; it is not one that swarmsim wrote, or one of "
+            "vertical data: then write the partition that cut it, and its seed, instead of `saved`"
+        )
 
 
 def _sizes(name: str, m: int, validation: float, test: float) -> tuple[int, int]:

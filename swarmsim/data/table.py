@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from swarmsim.data.text import listed
+from swarmsim.data.text import guess, listed
 from swarmsim.types import InputError
 
-__all__ = ["Table", "is_missing", "numbers", "one_hot", "read_table"]
+__all__ = ["Table", "check_columns", "features", "is_missing", "numbers", "one_hot", "read_table"]
 
 MISSING = frozenset({"", "na", "nan", "?"})
 
@@ -44,6 +44,22 @@ def _check(path: Path, header: list[str], lines: list[list[str]]) -> None:
     for row, line in enumerate(lines[1:], start=1):
         if len(line) != len(header):
             raise InputError(f"data: {path}, row {row} has {len(line)} cells, the header has {len(header)}")
+
+
+def check_columns(table: Table, named: Sequence[str], path: str, roles: str) -> None:
+    """Every column that arguments name is there, and none is named twice; `roles` says which arguments those are."""
+    for name in named:
+        if name not in table:
+            raise InputError(f"data: {path} has no column {name!r}{guess(name, table)}; it has {listed(table, 40)}")
+    if twice := sorted({name for name in named if named.count(name) > 1}):
+        raise InputError(f"data: column {twice[0]!r} is named twice among {roles}")
+
+
+def features(table: Table, names: Sequence[str], categorical: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """The columns `names` side by side, [N, D] float32, and what each of the D is called; `categorical` are words."""
+    blocks = [one_hot(table[n], n) if n in categorical else (numbers(table[n], n), [n]) for n in names]
+    matrix = np.concatenate([block for block, _ in blocks], axis=1)
+    return np.ascontiguousarray(matrix), tuple(name for _, own in blocks for name in own)
 
 
 def numbers(cells: Sequence[str], column: str) -> np.ndarray:

@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
 import numpy as np
 
+from swarmsim.data.table import Table, is_missing
+from swarmsim.data.text import guess, listed
 from swarmsim.types import InputError
 
-__all__ = ["class_targets", "number_targets"]
+__all__ = ["Kind", "array_targets", "cell_targets", "class_targets", "number_targets", "site_targets"]
+
+Kind = Literal["classification", "regression"]
+
+
+def cell_targets(cells: Sequence[str], kind: Kind, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Targets and classes (none for regression) of a column of text, in which no cell may be empty."""
+    if gaps := [row for row, cell in enumerate(cells, start=1) if is_missing(cell)]:
+        raise InputError(f"data: {where}: row {gaps[0]} is empty; every example needs a target")
+    return array_targets(np.array(cells) if kind == "regression" else _numbers_or_words(cells), kind, where)
+
+
+def site_targets(
+    table: Table, sites: np.ndarray, columns: Mapping[str, str], kind: Kind, path: str
+) -> tuple[np.ndarray, tuple[str, ...], tuple[str, ...]]:
+    """Targets [N] where each site has its own column (`columns`: site -> column), classes, and a note a site.
+
+    Class k of a site is its k-th class in sorted order; a model has as many logits as the largest task has classes,
+    and a site with fewer never sees its last ones as a target. A class that sites call differently is `no/never`.
+    """
+    _check_sites(np.unique(sites).tolist(), columns, path)
+    found, notes = {}, []
+    for name, column in columns.items():
+        rows = np.flatnonzero(sites == name)
+        where = f"column {column!r} of {path}, among the rows of {name!r},"
+        found[name] = (rows, *cell_targets([table[column][row] for row in rows], kind, where))
+        notes.append(f"csv: {name} predicts {column}" + (f" ({listed(found[name][2])})" if found[name][2] else ""))
+    targets = np.concatenate([own for _, own, _ in found.values()])
+    order = np.argsort(np.concatenate([rows for rows, _, _ in found.values()]))
+    tasks = [classes for _, _, classes in found.values()]
+    called = [dict.fromkeys(classes[k] for classes in tasks if k < len(classes)) for k in range(max(map(len, tasks)))]
+    return targets[order], tuple("/".join(names) for names in called), tuple(notes)
+
+
+def _check_sites(there: Sequence[str], columns: Mapping[str, str], path: str) -> None:
+    if unknown := [name for name in columns if name not in there]:
+        raise InputError(
+            f"data: target: {path} has no site {unknown[0]!r}{guess(unknown[0], there)}; it has {listed(there)}"
+        )
+    if without := [name for name in there if name not in columns]:
+        raise InputError(f"data: target: no column to predict for {listed(without)}; every site of {path} needs one")
+
+
+def array_targets(values: np.ndarray, kind: Kind, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Targets and classes (none for regression)."""
+    return class_targets(values, where) if kind == "classification" else (number_targets(values, where), ())
 
 
 def class_targets(values: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -31,6 +81,14 @@ def number_targets(values: np.ndarray, where: str) -> np.ndarray:
         row = int(np.argwhere(~np.isfinite(numbers))[0][0])
         raise InputError(f"data: {where}: row {row + 1} is {numbers[row]}; every example needs a target")
     return np.ascontiguousarray(numbers.reshape(len(numbers), -1))
+
+
+def _numbers_or_words(cells: Sequence[str]) -> np.ndarray:
+    """Whole numbers where every cell is one, so that class 10 comes after class 9."""
+    try:
+        return np.array([int(cell) for cell in cells])
+    except ValueError:
+        return np.array(cells)
 
 
 def _flat(values: np.ndarray, where: str) -> np.ndarray:

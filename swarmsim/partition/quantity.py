@@ -31,7 +31,7 @@ class Quantity(Partition):
     def _one_rule(self) -> Quantity:
         if self.fractions is None:
             return self
-        if "alpha" in self.model_fields_set:
+        if self.alpha != type(self).model_fields["alpha"].default:
             raise ValueError("write alpha or fractions, not both")
         if min(self.fractions) <= 0 or abs(sum(self.fractions) - 1) > 1e-6:
             raise ValueError(f"fractions must be above 0 and sum to 1; these sum to {sum(self.fractions):g}")

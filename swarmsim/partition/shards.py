@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from swarmsim.partition.base import Partition, numbered, wanted
-from swarmsim.types import Assignment, Dataset
+from swarmsim.types import Assignment, Dataset, InputError
 
 __all__ = ["Shards"]
 
@@ -24,6 +24,8 @@ class Shards(Partition):
 
     def assign(self, dataset: Dataset, institutions: int | None, rng: np.random.Generator) -> Assignment:
         """Random order within a label, then shards, then a random deal."""
+        if dataset.targets.ndim > 2:
+            raise InputError("partition: shards sorts by label, and masks have none; use quantity, iid or natural")
         n = wanted("shards", dataset, institutions, minimum=self.shards_per_institution)
         labels = dataset.targets.reshape(len(dataset.targets), -1)[:, 0]
         order = rng.permutation(len(labels))
