@@ -7,12 +7,17 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from swarmsim.metrics import classification, objective, regression
+from swarmsim.metrics import classification, objective, regression, segmentation
 from swarmsim.types import Federation, Part, Score
 
 __all__ = ["measure", "measured"]
 
-RULES = {"classification": classification.scores, "regression": regression.scores, "objective": objective.scores}
+RULES = {
+    "classification": classification.scores,
+    "regression": regression.scores,
+    "segmentation": segmentation.scores,
+    "objective": objective.scores,
+}
 
 
 def measure(

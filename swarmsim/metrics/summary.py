@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 
 __all__ = ["HIGHER_IS_BETTER", "best_of", "main_metric", "mean", "spread"]
@@ -13,17 +14,24 @@ HIGHER_IS_BETTER = {
     "accuracy": True,
     "sensitivity": True,
     "specificity": True,
+    "dice": True,
+    "iou": True,
     "r2": True,
     "rmse": False,
     "mae": False,
     "loss": False,
     "consensus_distance": False,
+    "recall": True,
+    "performance_gap": False,
+    "backward_transfer": True,
+    "staleness": False,
 }
 """Whether more of a metric is better; ordered by which one speaks for a run."""
 
 
 def best_of(metric: str) -> Callable[[Iterable[float]], float]:
     """`max` where higher is better, `min` where lower is."""
+    metric = re.sub(r"_(at|of)_.*", "", metric)  # accuracy_at_2, recall_of_healthy
     if metric not in HIGHER_IS_BETTER:
         raise ValueError(f"metrics: is more {metric!r} better? known: {', '.join(HIGHER_IS_BETTER)}")
     return max if HIGHER_IS_BETTER[metric] else min

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from swarmsim.lazy import torch
+from swarmsim.models._norm import groups
 from swarmsim.types import Arguments, InputError
 
 __all__ = ["Cnn"]
@@ -35,14 +36,10 @@ class Cnn(Arguments):
             )
         nn, (depth, height, width), named = torch.nn, example, []
         for k, wide in enumerate(self.channels, start=1):
-            norm = {"none": [], "batch": [nn.BatchNorm2d(wide)], "group": [nn.GroupNorm(_groups(wide), wide)]}
+            norm = {"none": [], "batch": [nn.BatchNorm2d(wide)], "group": [nn.GroupNorm(groups(wide), wide)]}
             block = [nn.Conv2d(depth, wide, 3, padding=1), *norm[self.norm], nn.ReLU(), nn.MaxPool2d(2)]
             named.append((f"block{k}", nn.Sequential(*block)))
             depth, height, width = wide, height // 2, width // 2
         dense = [nn.Flatten(), nn.Linear(depth * height * width, self.dense), nn.ReLU()]
         dense += [nn.Dropout(self.dropout)] if self.dropout else []
         return [*named, ("dense", nn.Sequential(*dense)), ("output", nn.Sequential(nn.Linear(self.dense, outputs)))]
-
-
-def _groups(channels: int) -> int:
-    return next(groups for groups in (8, 4, 2, 1) if channels % groups == 0)

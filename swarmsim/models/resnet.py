@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from swarmsim.lazy import torch
+from swarmsim.models._norm import norm_2d
 from swarmsim.types import Arguments, InputError
 
 __all__ = ["Resnet"]
@@ -32,7 +33,9 @@ class Resnet(Arguments):
         if len(example) != 3:
             raise InputError(f"model resnet: needs images [C, H, W]; the examples are {list(example)}")
         nn, depth = torch.nn, self.widths[0]
-        stem = nn.Sequential(nn.Conv2d(example[0], depth, 3, padding=1, bias=False), self._norm(depth), nn.ReLU())
+        stem = nn.Sequential(
+            nn.Conv2d(example[0], depth, 3, padding=1, bias=False), norm_2d(self.norm, depth), nn.ReLU()
+        )
         named = [("stem", stem)]
         for group, width in enumerate(self.widths):
             for block in range(self.blocks):
@@ -42,21 +45,15 @@ class Resnet(Arguments):
         head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(depth, outputs))
         return [*named, ("head", head)]
 
-    def _norm(self, width: int) -> torch.nn.Module:
-        if self.norm == "batch":
-            return torch.nn.BatchNorm2d(width)
-        groups = next(groups for groups in (8, 4, 2, 1) if width % groups == 0)
-        return torch.nn.GroupNorm(groups, width)
-
     def _block(self, depth: int, width: int, stride: int) -> torch.nn.Module:
         nn = torch.nn
         residual = nn.Sequential(
-            nn.Conv2d(depth, width, 3, stride, padding=1, bias=False), self._norm(width), nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=1, bias=False), self._norm(width),
+            nn.Conv2d(depth, width, 3, stride, padding=1, bias=False), norm_2d(self.norm, width), nn.ReLU(),
+            nn.Conv2d(width, width, 3, padding=1, bias=False), norm_2d(self.norm, width),
         )  # fmt: skip
         shortcut = nn.Identity()
         if stride != 1 or depth != width:
-            shortcut = nn.Sequential(nn.Conv2d(depth, width, 1, stride, bias=False), self._norm(width))
+            shortcut = nn.Sequential(nn.Conv2d(depth, width, 1, stride, bias=False), norm_2d(self.norm, width))
 
         class Residual(nn.Module):
             def __init__(self) -> None:

@@ -23,7 +23,10 @@ class Classification(Arguments):
     def outputs(self, federation: Federation) -> int:
         """One logit a class."""
         if not federation.classes:
-            raise InputError("task classification: the data has no classes (its targets are numbers); use regression")
+            raise InputError(
+                "task classification: the data has no classes (its targets are numbers or masks); use regression or "
+                "segmentation"
+            )
         return len(federation.classes)
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

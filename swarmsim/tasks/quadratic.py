@@ -23,8 +23,8 @@ class Quadratic(Arguments):
 
     def outputs(self, federation: Federation) -> int:
         """As many as a target has numbers."""
-        if federation.classes:
-            raise InputError("task quadratic: the data has classes; use data: {use: quadratic, targets: [...]}")
+        if federation.classes or federation.shards[0].train.y.ndim != 2:
+            raise InputError("task quadratic: the data has classes or masks; use data: {use: quadratic, targets: ...}")
         return federation.shards[0].train.y.shape[1]
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

@@ -24,7 +24,10 @@ class Regression(Arguments):
         """One output a target."""
         if federation.classes:
             raise InputError("task regression: the data has classes; use classification, or numbers as targets")
-        return federation.shards[0].train.y.shape[1]
+        targets = federation.shards[federation.label_holder or 0].train.y
+        if targets.ndim != 2:
+            raise InputError(f"task regression: the targets are images {list(targets.shape[1:])}; use segmentation")
+        return targets.shape[1]
 
     def loss(self, outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         """Mean over batch and targets: [B, k], [B, k] -> []."""

@@ -44,8 +44,8 @@ def test_objective():
 def test_worst_follows_the_direction_of_the_metric():
     assert spread("auroc", [0.5, 0.9, 0.7]) == pytest.approx({"mean": 0.7, "worst": 0.5, "best": 0.9})
     assert spread("loss", [1.0, 3.0]) == {"mean": 2.0, "worst": 3.0, "best": 1.0}
-    with pytest.raises(ValueError, match="'dice'"):
-        best_of("dice")
+    with pytest.raises(ValueError, match="'kappa'"):
+        best_of("kappa")
 
 
 def test_the_mean_does_not_depend_on_the_order():
