@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from swarmsim.assemble import assemble, federation_of, hosts_of
+from swarmsim.cost_table import cost_table, in_bytes
 from swarmsim.lazy import torch
-from swarmsim.rows import build
-from swarmsim.runtime.driver import Inline
-from swarmsim.runtime.world import Job
+from swarmsim.runtime.costs import per_round
+from swarmsim.runtime.world import Job, network_of
 from swarmsim.topology.describe import describe
 from swarmsim.trees import nbytes
 from swarmsim.twins import exactness
@@ -25,10 +25,10 @@ __all__ = ["check", "render"]
 
 
 def check(study: Study, exact: bool = False) -> dict[str, Any]:
-    """A report of plain values: the institutions, and for each method its model, topology, traffic and memory.
+    """A report of plain values: the institutions, and for each method its model, topology, and what a round costs.
 
-    Messages and bytes are those of the first round, rehearsed with tensors that have a shape but no content: every
-    message is counted as in the run, nothing is trained. `exact` trains a few rounds beside the method's twin.
+    Costs are those of the first round, rehearsed with tensors that have a shape but no content: messages and FLOPs
+    are counted as in the run, nothing is trained. `exact` trains a few rounds beside the method's twin.
     """
     federation = federation_of(study.methods[0])
     return {
@@ -46,7 +46,7 @@ def _method(experiment: Experiment, federation: Federation, exact: bool) -> dict
     report = {"label": experiment.label, "model": _model(job), "topology": None}
     if experiment.topology is not None:
         report["topology"] = describe(experiment.topology, len(federation.shards), experiment.seed_run)
-    report |= {"per_round": _traffic(job), "memory": _memory(job, federation, hosts)}
+    report |= {"per_round": per_round(job), "memory": _memory(job, federation, hosts)}
     if exact:
         report["exact"] = exactness(dataclasses.replace(job, device="cpu"))
     return report
@@ -59,7 +59,7 @@ def _institutions(federation: Federation) -> list[dict[str, Any]]:
             "name": shard.name,
             "train": len(shard.train), "validation": len(shard.validation), "test": len(shard.test),
             "classes": dict(zip(classes, np.bincount(shard.train.y, minlength=len(classes)).tolist(), strict=True))
-            if classes else None,
+            if classes and shard.train.y.ndim == 1 else None,
         }
         for shard in federation.shards
     ]  # fmt: skip
@@ -67,33 +67,17 @@ def _institutions(federation: Federation) -> list[dict[str, Any]]:
 
 def _model(job: Job) -> dict[str, Any]:
     """Parameters in all, of each stage, and of each part where the method cuts."""
-    network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, torch.float32)
+    network = network_of(job, torch.float32)
     stages = {name: network.segment(k, k + 1).params.size for k, name in enumerate(network.names)}
     cut = getattr(job.algorithm, "parts_of", None)
-    parts = {name: segment.params.size for name, segment in cut(network).items()} if cut else None
+    parts = {name: segment.params.size for name, segment in cut(network, len(job.names)).items()} if cut else None
     return {"parameters": network.params.size, "stages": stages, "parts": parts}
-
-
-def _traffic(job: Job) -> dict[str, Any]:
-    """Messages and bytes of the first round, by kind."""
-    with Inline() as runtime:
-        runtime.start(dataclasses.replace(job, device="meta", packed=False))
-        lines = runtime.rehearse(0)
-    messages, size = Counter(), Counter()
-    for line in lines:
-        messages[line.kind] += line.messages
-        size[line.kind] += line.bytes
-    return {
-        "messages": sum(messages.values()),
-        "bytes": sum(size.values()),
-        "bytes_by_kind": dict(sorted(size.items())),
-    }
 
 
 def _memory(job: Job, federation: Federation, hosts: int) -> dict[str, int]:
     """Bytes of the fullest host: its institutions' examples, and rows of weights, gradient and optimiser."""
     dtype = getattr(torch, job.dtype)
-    network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, dtype)
+    network = network_of(job, dtype)
     rule, weights = job.algorithm.rule(), network.initial()
     rows = 3 * nbytes(weights["params"]) + nbytes(weights["buffers"]) + nbytes(rule.start(weights["params"]))
     examples: Counter[int] = Counter()
@@ -119,7 +103,7 @@ def render(report: dict[str, Any]) -> str:
         )
     lines += [f"  note: {note}" for note in report["notes"]]
     for method in report["methods"]:
-        lines += ["", method["label"], *(f"  {line}" for line in _method_lines(method))]
+        lines += ["", method["label"], *(f"  {line}".rstrip() for line in _method_lines(method))]
     lines += _origin_lines(report["origins"])
     return "\n".join(lines)
 
@@ -136,11 +120,13 @@ def _origin_lines(origins: dict[str, str]) -> list[str]:
 def _method_lines(method: dict[str, Any]) -> list[str]:
     model, traffic, memory = method["model"], method["per_round"], method["memory"]
     parts = "".join(f", {name} {size:,}" for name, size in (model["parts"] or {}).items())
-    kinds = ", ".join(f"{kind} {_size(size)}" for kind, size in traffic["bytes_by_kind"].items())
+    kinds = ", ".join(f"{kind} {in_bytes(size)}" for kind, size in traffic["bytes_by_kind"].items())
+    fullest = in_bytes(memory["rows"] + memory["examples"])
     lines = [
         f"parameters  {model['parameters']:,}{parts}",
-        f"a round     {traffic['messages']:,} messages, {_size(traffic['bytes'])}" + (f" ({kinds})" if kinds else ""),
-        f"memory      about {_size(memory['rows'] + memory['examples'])} in the fullest of {memory['hosts']} host(s)",
+        f"a round     {traffic['messages']:,} messages, {in_bytes(traffic['bytes'])}"
+        + (f" ({kinds})" if kinds else ""),
+        f"memory      about {fullest} in the fullest of {memory['hosts']} host(s)",
     ]
     if (topology := method["topology"]) is not None:
         lowest = round(topology["lambda_min"], 6) + 0.0  # never -0
@@ -152,19 +138,10 @@ def _method_lines(method: dict[str, Any]) -> list[str]:
         )
     if (exact := method.get("exact")) is not None:
         lines.append(f"exact       {_exact_words(exact)}")
-    return lines
+    return [*lines, "", *cost_table(traffic["participants"])]
 
 
 def _exact_words(exact: dict[str, Any]) -> str:
     if exact["twin"] is None:
         return "no centralised or unsplit twin exists for this method"
     return f"largest difference {exact['max_difference']:.3g} after {exact['rounds']} rounds from {exact['twin']}"
-
-
-def _size(count: int) -> str:
-    """Bytes in a unit that reads well."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
-        count /= 1000
-    raise AssertionError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ from swarmsim.log.model import save_models
 from swarmsim.log.run_folder import RunFolder
 from swarmsim.log.tensorboard import Board, Setup
 from swarmsim.partition.file import save_partition
-from swarmsim.rows import build
 from swarmsim.run import rounds
+from swarmsim.runtime.costs import flops_of
 from swarmsim.runtime.driver import HostLost
+from swarmsim.runtime.world import network_of
 from swarmsim.trees import flatten, unflatten
 from swarmsim.types import Federation, Report, SwarmsimError
 
@@ -61,10 +63,15 @@ class MethodRun:
         except BaseException as error:
             status, cause = ending(error)
             board.finish(status)
-            records.finish(status, cause)
+            records.finish(status, cause, self.flops)
             raise
         board.finish("completed")
-        return records.finish("completed")
+        return records.finish("completed", flops=self.flops)
+
+    @cached_property
+    def flops(self) -> dict[str, int]:
+        """FLOPs of one round by participant; {} where no rehearsal tells."""
+        return flops_of(self.job) or {}
 
     def _reports(self, runtime: Runtime, begin: int, save: Callable[[int], None]) -> Iterator[Report]:
         """The reports of the run, with a checkpoint saved behind each that is due.
@@ -102,11 +109,13 @@ class MethodRun:
         return records, Board(self.folder, setup)
 
     def _setup(self) -> Setup:
-        classes = self.federation.classes
-        counts = [np.bincount(shard.train.y, minlength=len(classes)) for shard in self.federation.shards if classes]
+        classes, shards = self.federation.classes, self.federation.shards
+        counts = None
+        if classes and self.first and not self.federation.blocks:
+            counts = np.array([np.bincount(shard.train.y, minlength=len(classes)) for shard in shards])
         return Setup(
-            self.job.names, classes, np.array(counts) if classes and self.first else None, self.graph,
-            resolved_yaml(self.experiment), hparams(self.experiment),
+            self.job.names, classes, counts, self.graph, resolved_yaml(self.experiment), hparams(self.experiment),
+            self.flops, getattr(self.job.algorithm, "nodes", lambda names: ())(self.job.names),
         )  # fmt: skip
 
     def _save(self, runtime: Runtime, done: int, records: RunFolder, board: Board) -> None:
@@ -129,7 +138,7 @@ class MethodRun:
         rows = _stacked(runtime.models())
         parts = {name: _stacked(held) for name, held in runtime.parts().items()}
         job = self.job
-        network = build(lambda: job.model.stages(job.example, job.outputs), job.seed, torch.float32)
+        network = network_of(job, torch.float32)
         save_models(self.folder, rows, network.layout(), parts)
 
 
@@ -143,7 +152,7 @@ def facts(experiment: Experiment, n: int) -> dict[str, Any]:
     runtime = experiment.runtime
     return {
         "name": experiment.name, "seed": {"data": experiment.seed_data, "run": experiment.seed_run}, "threads": 1,
-        "runtime": runtime.use, "hosts": hosts_of(experiment, n),
+        "runtime": runtime.use, "hosts": hosts_of(experiment, n), "plugins": experiment.plugins,
     }  # fmt: skip
 
 

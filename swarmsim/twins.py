@@ -39,7 +39,7 @@ def twin_of(job: Job) -> tuple[str, Any] | None:
     """(what the twin is, its algorithm), or None where the method has none."""
     method = job.algorithm
     if hasattr(method, "unsplit_round"):
-        return "the unsplit network, each step differentiated in one piece", Unsplit(method)
+        return method.twin, Unsplit(method)
     if isinstance(method, LeaderMerge):
         twin = Fedavg(**_training(method), weights=method.weights, batch_norm=method.batch_norm, optimizer_state="keep")
         return "federated averaging at a server", twin
@@ -59,14 +59,18 @@ def exactness(job: Job) -> dict[str, Any]:
     words, algorithm = found
     mine = dataclasses.replace(job, rounds=min(job.rounds, ROUNDS), packed=False)
     servers = algorithm.servers(len(job.names)) if hasattr(algorithm, "servers") else ()
-    train = [job.shards[i].train for i in sorted(job.shards)]
-    pool = Part(np.concatenate([part.x for part in train]), np.concatenate([part.y for part in train]))
     other = dataclasses.replace(
         mine, algorithm=algorithm, servers=servers, hosts={**mine.hosts, "server": (0,) * len(servers)},
-        pool=pool if isinstance(algorithm, Pooled) else None,
+        pool=_pool(job) if isinstance(algorithm, Pooled) else None,
     )  # fmt: skip
     difference = float(np.abs(_trained(mine) - _trained(other)).max())
     return {"twin": words, "rounds": mine.rounds, "max_difference": difference}
+
+
+def _pool(job: Job) -> Part:
+    """All training examples in one place."""
+    train = [job.shards[i].train for i in sorted(job.shards)]
+    return Part(np.concatenate([part.x for part in train]), np.concatenate([part.y for part in train]))
 
 
 def _trained(job: Job) -> np.ndarray:

@@ -55,9 +55,10 @@ class Block(NamedTuple):
 class Dataset:
     """What a source loads: examples, not yet divided among institutions.
 
-    features [N, ...] float32 (NaN where missing), targets [N] int64 (classification) or float [N, k],
-    classes: names of the classes, () for regression, columns: one value per example, for partitions
-    (a hospital, a scanner, a patient), external: examples of an institution that never trains.
+    features [N, ...] float32 (NaN where missing), targets [N] int64 (classification), float [N, k]
+    (regression) or float [N, 1, H, W] (masks), classes: names of the classes, () for numbers and masks, columns: one
+    value per example, for partitions (a hospital, a scanner, a patient), external: examples of an institution that
+    never trains.
     """
 
     features: np.ndarray
@@ -70,6 +71,7 @@ class Dataset:
     notes: tuple[str, ...] = ()  # what the loader did to the data, in words, for `swarmsim check`
     blocks: tuple[Block, ...] = ()  # vertical data: features [N, D] are these, flattened, one behind the other
     label_holder: str = ""  # vertical data: the block whose institution has the targets
+    one_task: bool = True  # False: what a target means depends on the institution
 
 
 class Assignment(NamedTuple):
@@ -81,7 +83,7 @@ class Assignment(NamedTuple):
 
 @dataclass(frozen=True)
 class Part:
-    """Examples ready for a model: x [m, ...] float, y [m] int64 or [m, k] float."""
+    """Examples ready for a model: x [m, ...] float, y [m] int64, [m, k] float, or masks [m, 1, H, W] float."""
 
     x: np.ndarray
     y: np.ndarray

@@ -23,7 +23,7 @@ def outcome(runtime: Any, job: Any, pooled: tuple[int, ...] = (0, 1, 2)) -> Simp
 
 def ended(runtime: Any, job: Any, rounds: list, pooled: tuple[int, ...] = (0, 1, 2)) -> SimpleNamespace:
     """What a runtime holds behind its last round."""
-    evaluation = runtime.predict(job.rounds, pooled, True)
+    evaluation = runtime.predict(job.rounds, pooled, not job.blocks)
     return SimpleNamespace(
         rounds=rounds, models=runtime.models(), predictions=evaluation.outputs, distances=evaluation.distances,
         evaluation=evaluation.traffic, parts=runtime.parts(), state=runtime.save(),

@@ -12,9 +12,9 @@ from swarmsim.runtime.driver import Inline
 from swarmsim.runtime.world import Job
 from swarmsim.tasks.classification import Classification
 from swarmsim.tasks.quadratic import Quadratic
-from swarmsim.types import Mixing, Part, Shard
+from swarmsim.types import Block, Mixing, Part, Shard
 
-__all__ = ["blobs", "complete", "identity", "job", "mixing", "params", "quadratic", "ring", "run"]
+__all__ = ["blobs", "columns", "complete", "identity", "job", "mixing", "params", "quadratic", "ring", "run"]
 
 
 def mixing(matrix) -> Mixing:
@@ -57,23 +57,46 @@ def blobs(sizes=(37, 21, 48), features: int = 6, classes: int = 3, seed: int = 0
     return [Shard(f"institution-{i}", part(m), part(8), part(12)) for i, m in enumerate(sizes)]
 
 
+def columns(shards) -> tuple[list[Shard], tuple[Block, ...]]:
+    """The examples of some shards as vertical data: every institution holds other columns, the last one the labels."""
+    n, parts = len(shards), {}
+    for name in ("train", "validation", "test"):
+        held = [getattr(shard, name) for shard in shards]
+        parts[name] = Part(np.concatenate([part.x for part in held]), np.concatenate([part.y for part in held]))
+    train, width = parts["train"], parts["train"].x.shape[1]
+    ends = [width * (i + 1) // n for i in range(n)]
+    blocks = tuple(Block(s.name, (b - a,)) for s, a, b in zip(shards, [0, *ends], ends, strict=False))
+    nobody, unknown = Part(train.x[:0], train.y[:0]), np.zeros((len(train), 0), np.float32)
+    made = []
+    for i, (block, end) in enumerate(zip(blocks, ends, strict=True)):
+        own = np.ascontiguousarray(train.x[:, end - block.size : end])
+        if i == n - 1:
+            made.append(Shard(block.name, Part(own, train.y), parts["validation"], parts["test"]))
+        else:
+            made.append(Shard(block.name, Part(own, unknown), nobody, nobody))
+    return made, blocks
+
+
 def job(
-    algorithm, shards, model=None, task=None, mixing=None, rounds=5, seed=0, dtype="float64", packed=False, hosts=1
-):
+    algorithm, shards, model=None, task=None, mixing=None, rounds=5, seed=0, dtype="float64", packed=False, hosts=1,
+    blocks=(),
+):  # fmt: skip
     """A job for `hosts` hosts of institutions, and one more for the server where there is one."""
     n, kind = len(shards), type(algorithm)
-    objective = shards[0].train.y.ndim == 2
+    objective = shards[-1].train.y.ndim == 2
     servers = kind.servers(algorithm, n) if hasattr(kind, "servers") else ()
     train = [shard.train for shard in shards]
-    pool = Part(np.concatenate([p.x for p in train]), np.concatenate([p.y for p in train]))
+    pool = None
+    if getattr(kind, "pools", False):
+        pool = Part(np.concatenate([p.x for p in train]), np.concatenate([p.y for p in train]))
     return Job(
         algorithm=algorithm, model=model or (Point() if objective else Mlp(hidden=(8, 5))),
         task=task or (Quadratic() if objective else Classification()),
         names=tuple(shard.name for shard in shards), sizes=tuple(len(part) for part in train),
-        example=train[0].x.shape[1:],
-        outputs=train[0].y.shape[1] if objective else int(max(p.y.max() for p in train)) + 1,
+        example=shards[-1].test.x.shape[1:],
+        outputs=train[0].y.shape[1] if objective else int(max(p.y.max() for p in train if p.y.size)) + 1,
         shards=dict(enumerate(shards)), tests=tuple(shard.test for shard in shards), external=None,
-        pool=pool if getattr(kind, "pools", False) else None, mixing=mixing, servers=servers,
+        pool=pool, mixing=mixing, servers=servers, blocks=blocks, label_holder=n - 1 if blocks else None,
         hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (hosts,) * len(servers)},
         rounds=rounds, seed=seed, dtype=dtype, device="cpu", packed=packed,
     )  # fmt: skip
@@ -84,7 +107,7 @@ def run(job: Job) -> SimpleNamespace:
     with Inline() as runtime:
         runtime.start(job)
         rounds = runtime.advance(0, job.rounds)
-        predictions, distances, _ = runtime.predict(job.rounds, (), True)
+        predictions, distances, _ = runtime.predict(job.rounds, (), not job.blocks)
         return SimpleNamespace(
             rounds=rounds, params=params(runtime.models()), predictions=predictions, distances=distances,
             parts=runtime.parts(), state=runtime.save(), models=runtime.models(),

@@ -9,7 +9,9 @@ from typing import Any
 
 import swarmsim.algorithms
 from swarmsim.local.training import Training
-from tests.jobs import blobs, job, mixing
+from swarmsim.models.mlp import Mlp
+from swarmsim.models.multimodal import Multimodal
+from tests.jobs import blobs, columns, job, mixing
 
 __all__ = ["DIRECTED", "MODEL", "RAY_HOSTS", "TRAINING", "VARIANTS", "method", "names_on_disk", "small_job"]
 
@@ -17,6 +19,7 @@ RAY_HOSTS = 4
 TRAINING = {"lr": 0.05, "batch": 16, "momentum": 0.9, "weight_decay": 1e-3}
 DIRECTED = [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5]]
 AT_HOME = {"labels": "institution"}
+BOTTOM = {"owner": "institution", "until": 1}
 MODEL = {"hidden": (8, 5), "batch_norm": True}
 
 # Each method's arguments beside TRAINING; where a choice changes the messages, a method stands here more than once.
@@ -34,10 +37,35 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
         {"cut": (1, 2), "serving": "interleaved", "institution_weights": "private", **AT_HOME},
         {"cut": (1, 2), "copies": "per_institution", "institution_weights": "averaged_each_epoch", **AT_HOME},
     ],
-    "split/vanilla": [{"cut": 1}, {"cut": 2, "serving": "random", "optimizer_state": "reset", "batch_norm": "local"}],
-    "split/u_shaped": [{"cut": (1, 2), "serving": "interleaved"}],
-    "split/splitfed_v1": [{"cut": 1}],
+    "split/vanilla": [
+        {"cut": 1},
+        {"cut": 2, "serving": "random", "optimizer_state": "reset", "batch_norm": "local"},
+        {"cut": 1, "institution_weights": "handed_over_via_server", "batch_norm": "average", "clip": 0.5},
+        {"cut": 1, "in_flight": 3, "clip": 0.5, "clip_norm": "part"},
+    ],
+    "split/u_shaped": [{"cut": (1, 2), "serving": "interleaved"}, {"cut": (1, 2), "clip": 0.5, "in_flight": 2}],
+    "split/splitfed_v1": [{"cut": 1}, {"cut": 1, "optimizer_state": "average", "batch_norm": "recalibrate"}],
     "split/splitfed_v2": [{"cut": 2}],
+    "split/splitfed_v3": [{"cut": 1}],
+    "split/parallel": [{"cut": 1, "cut_gradient": "own"}, {"cut": 2, "institution_weights": "private", "in_flight": 2}],
+    "split/private": [{"cut": 1, "serving": "interleaved", "in_flight": 2}],
+    "split/splitavg": [{"cut": 1}],
+    "split/sglr": [{"cut": 1, "averaged_fraction": 0.7, "server_rate": 2.0}],
+    "split/multi_hop": [
+        {"stages": (BOTTOM, {"owner": "server", "until": 2}, {"owner": "server-b"}), "clip": 0.5},
+        {"stages": (BOTTOM, {"owner": "institution-1", "until": 2}, {"owner": "server"})},
+        {"stages": (BOTTOM, {"owner": "server", "until": 2}, {"owner": "institution-0"}), "serving": "reverse"},
+    ],
+    "split/multi_task": [{"cut": (1, 2)}, {"cut": (1, 2), "institution_weights": "handed_over", "serving": "random"}],
+    "split/regional": [
+        {"cut": 1, "regions": 2},
+        {"cut": (1, 2), "regions": 2, "serving": "concatenated", "institution_weights": "private",
+         "average_unit": "step"},
+        {"cut": 1, "regions": (("institution-2", "institution-0"), ("institution-1",)), "serving": "interleaved",
+         "institution_weights": "averaged_each_epoch", "average_every": 2, "optimizer_state": "average"},
+    ],
+    "split/auxiliary": [{"cut": 1, "server_every": 2}, {"cut": 1, "auxiliary_hidden": 8, "copies": "per_institution"}],
+    "split/vertical": [{}, {"labels": "institution", "cut": "output", "clip": 0.5, "in_flight": 2}],
 }  # fmt: skip
 
 
@@ -61,8 +89,27 @@ def method(name: str, **arguments: Any) -> Training:
 
 def small_job(name: str, arguments: dict[str, Any], rounds: int = 3, hosts: int = 1, **options: Any):
     """Three institutions of ragged sizes on a directed ring, so that a transposed W shows."""
-    from swarmsim.models.mlp import Mlp
-
-    model = Mlp(**{**MODEL, **options.pop("model", {})})
     options = {"shards": blobs(), "mixing": mixing(DIRECTED)} | options
+    given = options.pop("model", {})
+    if name == "split/vertical":
+        options["shards"], options["blocks"] = columns(options["shards"])
+        model = Multimodal(width=3, hidden=(4,), head=(5,), dropout=given.get("dropout", 0.0))
+    else:
+        model = Mlp(**{**MODEL, **given})
+    arguments = _fitting(arguments, [shard.name for shard in options["shards"]])
+    if name == "split/regional":
+        options["mixing"] = mixing([[0.6, 0.4], [0.5, 0.5]] if arguments["regions"] != 1 else [[1.0]])
     return job(method(name, **arguments), model=model, rounds=rounds, hosts=hosts, **options)
+
+
+def _fitting(arguments: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The arguments, for institutions of which there may be fewer than three."""
+    found = dict(arguments)
+    if "regions" in found and len(names) < 3:
+        found["regions"] = len(names)
+    if "stages" in found:
+        missing = [f"institution-{i}" for i in range(3) if f"institution-{i}" not in names]
+        found["stages"] = tuple(
+            {**entry, "owner": names[0]} if entry["owner"] in missing else entry for entry in found["stages"]
+        )
+    return found

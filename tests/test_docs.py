@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,7 +62,8 @@ def test_every_command_is_understood(line):
     _, name, *arguments = shlex.split(line)
     with commands.commands[name].make_context(name, arguments) as context:
         if "file" in context.params:
-            assert read(context.params["file"], context.params["overrides"])
+            given = context.params
+            assert read(given["file"], given["overrides"], plugins=given["plugins"])
 
 
 @pytest.mark.parametrize("line", [line for line in shown_commands() if not re.match(r"swarmsim (run|resume)", line)])
@@ -138,7 +140,25 @@ def test_versions_are_pinned_within_their_ranges():
     assert all(re.fullmatch(r"[\w.]+", version) for version in pins.values())
     wanted = re.findall(r"^    ([\w-]+) (?:==|>=)[\d.]+", (ROOT / "setup.cfg").read_text(), re.MULTILINE)
     names = {name.lower().replace("_", "-") for name in pins}
-    assert {name for name in wanted if name not in names} <= {"medmnist"}
+    assert {name for name in wanted if name not in names} <= {"medmnist", "monai"}
+
+
+# ------------------------------------------------------------------------------------- the model that is shown
+
+
+def test_the_model_is_the_file_and_runs_from_anywhere(tmp_path, monkeypatch):
+    (source,) = blocks("python", "<!-- model -->")
+    assert source == (ROOT / "experiments" / "plugins" / "attention_mlp.py").read_text()
+    (tmp_path / "shown_model.py").write_text(source)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    changes = ["rounds=2", "model={use: shown_model, hidden: 8}"]
+    options = [part for change in changes for part in ("--set", change)]
+    file = str(ROOT / "experiments" / "own_model.yaml")
+    assert main(["run", file, "--plugin", "shown_model", "--out", "out", *options]) == 0
+    assert read_json(Path("out/manifest.json"))["plugins"] == ["shown_model"]
+    layout = read_json(Path("out/baseline-local/model/layout.json"))
+    assert [slot["name"] for slot in layout][:2] == ["attention.scores.weight", "attention.scores.bias"]
 
 
 # ------------------------------------------------------------------------------------ the method that is shown

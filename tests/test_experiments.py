@@ -15,8 +15,9 @@ from safetensors.numpy import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from swarmsim.cli import main
-from swarmsim.experiment import json_schema, read
+from swarmsim.experiment import Study, json_schema, read
 from swarmsim.log.run_folder import RunFolder
+from tests.experiment.files import PLUGINS
 
 ROOT = Path(__file__).parents[1]
 FILES = sorted((ROOT / "experiments").glob("*.yaml"))
@@ -45,6 +46,7 @@ def at_the_root(monkeypatch):
 def run(name: str, out: Path, *changes: str) -> int:
     """The experiment of that name, with changes."""
     options = [part for change in changes for part in ("--set", change)]
+    options += [part for plugin in PLUGINS.get(name, ()) for part in ("--plugin", plugin)]
     return main(["run", f"experiments/{name}.yaml", "--out", str(out), *options])
 
 
@@ -57,9 +59,14 @@ def table(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
+def study_in(path: Path, name: str) -> Study:
+    """A file read with the plug-ins of the experiment of that name."""
+    return read(path, plugins=PLUGINS.get(name, ()))
+
+
 def runs_of(out: Path, path: Path) -> list[Path]:
     """The folder of each method of a study."""
-    study = read(path)
+    study = study_in(path, path.stem)
     return [out] if study.single else [out / method.label for method in study.methods]
 
 
@@ -75,7 +82,7 @@ def test_all_experiments_are_described():
 
 @every_file
 def test_an_editor_would_find_nothing_wrong(path):
-    jsonschema.validate(yaml.safe_load(path.read_text()), json_schema())
+    jsonschema.validate(yaml.safe_load(path.read_text()), json_schema(PLUGINS.get(path.stem, ())))
 
 
 @every_file
@@ -86,9 +93,9 @@ def test_an_experiment_runs_and_keeps_the_contract(path, tmp_path):
         same(a, b)
         check_folder(a)
     top = json.loads((tmp_path / "a" / "summary.json").read_text())
-    assert read(path).single or list(top["methods"]) == [method.label for method in read(path).methods]
-    again = read(tmp_path / "a" / "experiment.yaml")
-    assert [method.rounds for method in again.methods] == [min(2, method.rounds) for method in read(path).methods]
+    study, again = (study_in(each, path.stem) for each in (path, tmp_path / "a" / "experiment.yaml"))
+    assert study.single or list(top["methods"]) == [method.label for method in study.methods]
+    assert [method.rounds for method in again.methods] == [min(2, method.rounds) for method in study.methods]
 
 
 def check_folder(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -54,6 +54,8 @@ class LearningRate(Arguments):
 
 class Training(Arguments):
     """What one institution does between two exchanges: so many steps of an optimiser over its own examples."""
+
+    packs: ClassVar[bool] = False  # whether the institutions' steps can be computed at once
 
     lr: float = Field(gt=0, description="learning rate")
     batch: int | None = Field(None, ge=1, description="examples a step; absent: the whole shard")

@@ -66,7 +66,7 @@ def topology_figure(
         for (x, y), name in zip(places, names, strict=True):
             label = axes.annotate(name, (x, y), (0, 16), textcoords="offset points", ha="center", fontsize=8, zorder=3)
             label.set_bbox({"color": "white", "alpha": 0.8, "pad": 0.5})
-    axes.set_title(f"Topology: {graph.number_of_nodes()} institutions, {graph.number_of_edges()} edges")
+    axes.set_title(f"Topology: {graph.number_of_nodes()} nodes, {graph.number_of_edges()} edges")
     axes.set_axis_off()
     axes.margins(0.15)
     return figure

@@ -89,11 +89,14 @@ class RunFolder:
         for table in self._tables.values():
             table.close()
 
-    def finish(self, status: str, cause: str | None = None) -> dict[str, Any]:
-        """Close the tables, write summary.json from them, then the status; returns the summary."""
+    def finish(self, status: str, cause: str | None = None, flops: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """Close the tables, write summary.json from them, then the status; returns the summary.
+
+        `flops` are those of one round, by participant.
+        """
         self.sync()
         self.close()
-        summary = summarise(self.path)
+        summary = summarise(self.path, flops)
         write_json(self.path / "summary.json", summary)
         end_manifest(self.path, status, cause)
         return summary

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from swarmsim.metrics.summary import mean, spread
 from swarmsim.types import Report, Score, Traffic
 
-__all__ = ["MANY", "ROOT", "TAGS", "sample", "scalars"]
+__all__ = ["MANY", "ROOT", "TAGS", "computed", "sample", "scalars"]
 
 TAGS = {
     "train/<metric>": "on the institution's own training examples; in the method's run: mean over institutions",
@@ -27,8 +27,16 @@ TAGS = {
     "swarm/median_<metric>": "more than 30 institutions: median over them of test/<metric>",
     "swarm/q3_<metric>": "more than 30 institutions: upper quartile over them of test/<metric>",
     "swarm/consensus_distance": "root mean square distance of the institutions' parameters to their mean",
+    "serving/recall_of_<class>": "split learning: recall by label on the pooled test set, mean over the local models",
+    "serving/performance_gap": "split learning: the best of these recalls minus their mean",
+    "serving/accuracy_at_<p>": "split learning by turns: at the end of the round, of the institution served p-th",
+    "serving/recall_at_<p>": "the same, mean recall over the classes of its test set",
+    "serving/backward_transfer": "`evaluate: {turns: true}`: what later turns did to accuracy; forgetting is negative",
+    "after_turn_<p>/<metric>": "`evaluate: {turns: true}`: local model after the p-th turn, own test set",
+    "train/staleness": "`in_flight` above 1: steps taken between a batch's way up and its way down, mean of the round",
     "net/bytes_<kind>": "bytes sent in this round, by kind of message; in an institution's run: what it sent",
     "net/messages": "messages sent in this round, without those of evaluation; in an institution's run: its own",
+    "compute/flops": "FLOPs since the run began, every round taken as the first; in an institution's run: its own",
     "time/wall_seconds": "wall time since the run began, resumed halves added up",
     "time/simulated_seconds": "the simulated clock at the end of the round",
     "data/partition": "figure: examples of each class at each institution",
@@ -62,6 +70,12 @@ def scalars(report: Report, many: bool) -> Runs:
     if report.seconds is not None:
         runs[ROOT]["time/simulated_seconds"] = report.seconds
     return dict(runs)
+
+
+def computed(flops: Mapping[str, int], round_: int) -> Runs:
+    """{run: {tag: value}} of the FLOPs until a round, from those of one round by participant; {} of none."""
+    runs = {name: {"compute/flops": float(each * round_)} for name, each in flops.items()}
+    return runs | ({ROOT: {"compute/flops": float(sum(flops.values()) * round_)}} if flops else {})
 
 
 def sample(names: Sequence[str]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +57,10 @@ class _Curve:
         }  # fmt: skip
 
 
-def summarise(folder: Path) -> dict[str, Any]:
+def summarise(folder: Path, compute: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Final and best figures of a run, from metrics.csv, ledger.csv and timing.csv.
 
+    `compute` are the FLOPs of one round by participant, `flops` those of all rounds and participants; null: not known.
     `bytes` and `messages` are what training sent; what evaluation would have to send is in `eval_bytes` and, kind
     by kind, in `bytes_by_kind`. A value that is not finite becomes null.
     """
@@ -73,6 +74,8 @@ def summarise(folder: Path) -> dict[str, Any]:
         "bytes": sum(size for _, size in training.values()),
         "eval_bytes": sum(size for kind, (_, size) in sent.items() if kind not in training),
         "bytes_by_kind": {kind: size for kind, (_, size) in sorted(sent.items())},
+        "compute": dict(compute) if compute else None,
+        "flops": rounds * sum(compute.values()) if compute else None,
         "wall_seconds": wall,
         "simulated_seconds": seconds,
         "scores": scores,

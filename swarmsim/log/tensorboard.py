@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 from swarmsim.log import figures
 from swarmsim.log.hparams import end_summary, start_summary
 from swarmsim.log.layout import layout
-from swarmsim.log.scalars import MANY, ROOT, sample, scalars
+from swarmsim.log.scalars import MANY, ROOT, computed, sample, scalars
 from swarmsim.metrics.summary import main_metric
 from swarmsim.types import Report
 
@@ -28,7 +28,8 @@ class Setup:
     """What a board shows beside the reports.
 
     counts [n, classes]: training examples of each class at each institution; graph: its nodes in institution
-    order; yaml: the resolved experiment; hparams: nested as in YAML.
+    order; yaml: the resolved experiment; hparams: nested as in YAML; flops: of one round, by participant; nodes:
+    names of the graph's nodes, where they are not the institutions.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,8 @@ class Setup:
     graph: networkx.Graph | None = None
     yaml: str = ""
     hparams: Mapping[str, Any] = field(default_factory=dict)
+    flops: Mapping[str, int] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
 
 
 class Board:
@@ -75,6 +78,8 @@ class Board:
     def record(self, report: Report) -> None:
         """Add one round to the curves."""
         runs = scalars(report, self._many)
+        for run, tags in computed(self.setup.flops, report.round).items():
+            runs.setdefault(run, {}).update(tags)
         self._round = report.round
         self.wall_seconds += sum(report.wall.values())
         runs.setdefault(ROOT, {})["time/wall_seconds"] = self.wall_seconds
@@ -126,8 +131,9 @@ class Board:
     def _draw_topology(self) -> None:
         if self.setup.graph is None:
             return
-        metric = main_metric(self._latest) or ""
-        figure = figures.topology_figure(self.setup.graph, self.setup.names, self._latest.get(metric), metric)
+        metric, setup = main_metric(self._latest) or "", self.setup
+        values = None if setup.nodes else self._latest.get(metric)
+        figure = figures.topology_figure(setup.graph, setup.nodes or setup.names, values, metric)
         self._add(ROOT, _picture("network/topology", figure), self._round)
 
 

@@ -64,14 +64,17 @@ class Located:
 class Group:
     """Some participants of one kind (institutions, or copies of the server), of whom `here` live on this host."""
 
-    def __init__(self, kind: str, names: tuple[str, ...], here: Iterable[int], apply: Callable) -> None:
-        self.kind, self.names, self.here, self._apply = kind, names, tuple(here), apply
+    def __init__(
+        self, kind: str, names: tuple[str, ...], here: Iterable[int], apply: Callable, call: Callable | None = None
+    ) -> None:
+        """`apply(f, here, values)` carries out `map`; `call(i, f, *arguments)` one member's part of `each`."""
+        self.kind, self.names, self.here, self._apply, self._call = kind, names, tuple(here), apply, call or _directly
         self.members = tuple(range(len(names)))
 
     def only(self, members: Iterable[int]) -> Group:
         """The sub-group of these members."""
         chosen = tuple(members)
-        group = Group(self.kind, self.names, (i for i in chosen if i in self.here), self._apply)
+        group = Group(self.kind, self.names, (i for i in chosen if i in self.here), self._apply, self._call)
         group.members = chosen
         return group
 
@@ -85,4 +88,8 @@ class Group:
 
     def each(self, f: Callable, *values: Located) -> Located:
         """f(i, ...) is any Python function of a member's index and trees; it is never packed."""
-        return Located({i: f(i, *(value.values[i] for value in values)) for i in self.here})
+        return Located({i: self._call(i, f, i, *(value.values[i] for value in values)) for i in self.here})
+
+
+def _directly(i: int, f: Callable, *arguments: Any) -> Any:
+    return f(*arguments)

@@ -18,12 +18,13 @@ CASES = [(name, arguments) for name, variants in VARIANTS.items() for arguments 
 def test_evaluation_leaves_the_state_and_the_ledger_as_they_were(name, arguments):
     work = small_job(name, arguments, model={"dropout": 0.3})
     with Inline() as looked_at, Inline() as left_alone:
+        merged = not work.blocks  # of vertical data there is one model
         for runtime in (looked_at, left_alone):
             runtime.start(work)
-        looked_at.predict(0, (0, 1, 2), True)
+        looked_at.predict(0, (0, 1, 2), merged)
         for t in range(work.rounds):
             before = looked_at.advance(t, t + 1), digest(looked_at.save())
-            looked_at.predict(t + 1, (0, 1), True)
+            looked_at.predict(t + 1, (0, 1), merged)
             looked_at.models(), looked_at.parts()
             assert digest(looked_at.save()) == before[1]
             assert [each.traffic for each in before[0]] == [each.traffic for each in left_alone.advance(t, t + 1)]
@@ -38,10 +39,12 @@ def test_predictions_are_those_of_the_returned_model_in_evaluation_mode(name, ar
         runtime.start(work)
         runtime.advance(0, work.rounds)
         outputs, models = runtime.predict(work.rounds, (), False).outputs, runtime.models()
-    for i, shard in work.shards.items():
-        model = torch.nn.Sequential(*[module for _, module in work.model.stages(work.example, work.outputs)]).double()
-        _fill(model, models[i])
-        expected = model.eval()(torch.tensor(shard.test.x).double()).detach().numpy()
+    assert models
+    for i, weights in models.items():
+        stages = work.model.stages(work.blocks or work.example, work.outputs)
+        model = torch.nn.Sequential(*[module for _, module in stages]).double()
+        _fill(model, weights)
+        expected = model.eval()(torch.tensor(work.shards[i].test.x).double()).detach().numpy()
         assert np.allclose(outputs["local", i, "test"], expected, rtol=0, atol=1e-13)
 
 

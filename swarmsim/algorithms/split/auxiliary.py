@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -32,6 +32,8 @@ class Auxiliary(Horizontal):
     Reference: Mu and Shen, Communication and storage efficient federated split learning (CSE-FSL), 2023
     (arXiv:2302.05599); Chopra et al., AdaSplit, 2021 (arXiv:2112.01637), whose local loss is contrastive.
     """
+
+    twin: ClassVar[str] = "bottom, auxiliary head and top in one graph, with a detached value at the cut"
 
     cut: int | str = Field(description="stages before the cut, or the name of the first stage behind it")
     stages: None = Field(None, description="one cut, no other chain")

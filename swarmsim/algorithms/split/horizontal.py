@@ -52,6 +52,7 @@ class Horizontal(Averaging):
 
     packs: ClassVar[bool] = False
     serves: ClassVar[bool] = True  # so that recall by label and by turn is measured
+    twin: ClassVar[str] = "the unsplit network, each step differentiated in one piece"
 
     cut: int | str | tuple[int | str, int | str] | None = Field(
         None, description="stages before the cut, or the name of the first stage behind it; [a, b] for labels at home"

@@ -46,6 +46,7 @@ class Vertical(Training):
     packs: ClassVar[bool] = False
     vertical: ClassVar[bool] = True
     cut_gradient: ClassVar[str] = "joint"
+    twin: ClassVar[str] = "the joint model on the joined columns"
 
     labels: Literal["server", "institution"] = Field("server", description="who computes the loss")
     cut: int | str | None = Field(
