@@ -118,7 +118,7 @@ def _try_model(job: Job) -> None:
     except Exception as error:
         given = f"stages({job.example}, {job.outputs})"
         raise InputError(f"model: {given} raised {type(error).__name__}: {error}") from error
-    try_out(network.stages, job.example, job.outputs)
+    _check_outputs(job, try_out(network.stages, job.example, job.outputs))
     if job.packed and network.stochastic:
         raise InputError(
             "runtime packed: the model has dropout, whose masks belong to one institution each; "
@@ -129,6 +129,17 @@ def _try_model(job: Job) -> None:
     getattr(job.algorithm, "check_names", lambda names: None)(job.names)
     if (cut := getattr(job.algorithm, "parts_of", None)) is not None:
         cut(network, len(job.names))
+
+
+def _check_outputs(job: Job, given: tuple[int, ...]) -> None:
+    """Refuse a model whose outputs the task would compare with targets of another shape."""
+    targets = job.shards[job.label_holder or 0].train.y
+    wanted = (job.outputs,) if targets.ndim == 1 else targets.shape[1:]
+    if given != wanted:
+        raise InputError(
+            f"model: an output is {list(given)}, but the targets of task {job.task.scored_by} need {list(wanted)}; use "
+            "a model that ends like that, or another task"
+        )
 
 
 def _try_packing(network: Network, example: tuple[int, ...]) -> None:

@@ -37,8 +37,8 @@ def sound(stages: Any) -> list[tuple[str, torch.nn.Module]]:
     return stages
 
 
-def try_out(stages: list[tuple[str, torch.nn.Module]], shape: tuple[int, ...], outputs: int) -> None:
-    """Passes a few examples [3, *shape] of zeros through the stages, as in training and as in evaluation.
+def try_out(stages: list[tuple[str, torch.nn.Module]], shape: tuple[int, ...], outputs: int) -> tuple[int, ...]:
+    """The shape of one output, from a few examples [3, *shape] of zeros, passed as in training and as in evaluation.
 
     Raises InputError for a stage that does not take what the one before it gives, that gives something else than one
     tensor of floats with an example a row, or that draws random numbers which the seed does not address; and for a
@@ -54,6 +54,7 @@ def try_out(stages: list[tuple[str, torch.nn.Module]], shape: tuple[int, ...], o
             f"stage {name!r}: the last stage must give [B, {outputs}], an output for each class or target; "
             f"for {BATCH} examples it gives {list(x.shape)}"
         )
+    return tuple(x.shape[1:])
 
 
 def draws_numbers(module: torch.nn.Module) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from swarmsim.runtime.driver import Inline
 from swarmsim.runtime.world import Job
+from swarmsim.types import InputError
 
 __all__ = ["LONG", "flops_of", "per_round"]
 
@@ -23,7 +24,13 @@ def per_round(job: Job) -> dict[str, Any]:
     """
     with Inline() as runtime:
         runtime.start(_hollow(job))
-        traffic, costs = runtime.rehearse(0)
+        try:
+            traffic, costs = runtime.rehearse(0)
+        except RuntimeError as error:
+            raise InputError(
+                f"the first round cannot be rehearsed ({error}): a stage of the model must make its tensors on the "
+                "device of its input, and may not decide by a number in it"
+            ) from error
     sent, received, messages = ({name: Counter() for name in costs} for _ in range(3))
     kinds: Counter[str] = Counter()
     for _, src, dst, kind, count, size in traffic:

@@ -76,6 +76,7 @@ class RayHosts:
     """A runtime of `count` actors, alive for a whole study; each method's job is given to the same actors."""
 
     def __init__(self, count: int, address: str | None = None, temp_dir: str | None = None, gpu: bool = False) -> None:
+        address = address or os.environ.get("RAY_ADDRESS")
         connect(address, temp_dir, count)
         import ray
 
@@ -174,7 +175,6 @@ def connect(address: str | None = None, temp_dir: str | None = None, workers: in
 
     Ray starts a worker process for each CPU it is told of, before anybody asks: as many as there will be actors.
     """
-    address = address or os.environ.get("RAY_ADDRESS")
     if not address:
         os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     os.environ |= {
