@@ -13,7 +13,7 @@ from swarmsim.rows import Network
 from swarmsim.runtime.world import Job, network_of
 from swarmsim.stages import BATCH, try_out
 from swarmsim.topology.build import build
-from swarmsim.types import Federation, InputError, Part
+from swarmsim.types import Federation, InputError, Part, Schedule
 
 if TYPE_CHECKING:
     import networkx
@@ -55,7 +55,7 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
     """
     algorithm, runtime, n = experiment.algorithm, experiment.runtime, len(federation.shards)
     kind = type(algorithm)
-    graph, mixing = _topology(experiment, federation)
+    graph, schedule = _topology(experiment, federation)
     packed = "packed" in (runtime.use, runtime.inside)
     if packed and not kind.packs:
         raise InputError(
@@ -74,7 +74,7 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
         sizes=tuple(len(part) for part in train), example=_example(federation),
         outputs=experiment.task.outputs(federation), shards=dict(enumerate(federation.shards)),
         tests=tuple(shard.test for shard in federation.shards), external=federation.external,
-        pool=_pool(train) if getattr(kind, "pools", False) else None, mixing=mixing, servers=servers,
+        pool=_pool(train) if getattr(kind, "pools", False) else None, schedule=schedule, servers=servers,
         hosts=places,
         rounds=experiment.rounds, seed=experiment.seed_run, dtype=runtime.dtype, device=_device(runtime.device),
         packed=packed, blocks=federation.blocks, label_holder=federation.label_holder,
@@ -149,7 +149,7 @@ def _try_packing(network: Network, example: tuple[int, ...]) -> None:
         stage = network.segment(k, k + 1)
         weights = {kind: torch.stack([row, row]) for kind, row in stage.initial().items()}
         try:
-            x = torch.vmap(lambda w, x, stage=stage: stage.forward(w, x, train=True)[0])(weights, x)
+            x = torch.vmap(lambda w, x, stage=stage: stage.forward(w, x, train=True, packed=True)[0])(weights, x)
         except (RuntimeError, ValueError) as error:
             raise InputError(
                 f"runtime packed: stage {name!r} cannot be computed for several institutions at once ({error}); "
@@ -158,13 +158,14 @@ def _try_packing(network: Network, example: tuple[int, ...]) -> None:
 
 
 def _topology(experiment: Experiment, federation: Federation) -> tuple:
-    """(graph, W); a method that mixes needs one, a method that does not leaves a given one unused."""
+    """(graph, schedule); a method that mixes needs one, a method that does not leaves a given one unused."""
     if experiment.topology is None:
         if getattr(type(experiment.algorithm), "mixes", False):
             raise InputError(f"{experiment.label}: needs a topology, for example topology: {{use: ring}}")
-        return None, None
+        return None, Schedule()
     names = getattr(experiment.algorithm, "nodes", lambda names: names)(federation.names)
-    return build(experiment.topology, len(names), experiment.seed_run, names)
+    graph, mixing = build(experiment.topology, len(names), experiment.seed_run, names)
+    return graph, Schedule((mixing,))
 
 
 def _pool(parts: list[Part]) -> Part:

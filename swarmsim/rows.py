@@ -16,6 +16,7 @@ from typing import Any
 from swarmsim.lazy import torch
 from swarmsim.rng import seed_for
 from swarmsim.stages import draws_numbers, sound
+from swarmsim.trees import settled
 from swarmsim.types import InputError
 
 __all__ = ["Network", "Segment", "Slot", "Weights", "build", "resolve_cut"]
@@ -102,11 +103,15 @@ class Segment:
         for _, module in self.stages:
             module.train(train)
 
-    def forward(self, weights: Weights, x: torch.Tensor, train: bool, seed: tuple | None = None) -> tuple:
+    def forward(
+        self, weights: Weights, x: torch.Tensor, train: bool, seed: tuple | None = None, packed: bool = False
+    ) -> tuple:
         """(output, weights after the pass) of one institution: x [B, ...] -> [B, ...].
 
         In training mode BatchNorm's statistics move; the given weights are never written to. `seed` addresses
-        the numbers that dropout draws: each stage has its own stream, so a cut anywhere draws the same ones.
+        the numbers that dropout draws: each stage has its own stream, so a cut anywhere draws the same ones. Between
+        stages images have the layout of a message, as if there were a cut; not so if `packed`: within vmap, which
+        knows no layouts.
         """
         after = weights
         if train and self.buffers.size:
@@ -116,7 +121,7 @@ class Segment:
         for place, (_, module) in enumerate(self.stages):
             if train and self.draws[place]:
                 torch.manual_seed(seed_for(*seed, self.first + place))
-            x = module(x)
+            x = module(x if packed else settled(x))
         return x, after
 
 

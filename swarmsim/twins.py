@@ -90,7 +90,8 @@ def _training(method: Training) -> dict[str, Any]:
 
 
 def _averages_globally(job: Job) -> bool:
-    return job.mixing is not None and bool(np.allclose(job.mixing.dense(), 1 / job.mixing.n, atol=1e-15))
+    mixings = job.schedule.mixings
+    return len(mixings) == 1 and bool(np.allclose(mixings[0].dense(), 1 / mixings[0].n, atol=1e-15))
 
 
 def _is_gradient_descent(method: Fedavg) -> bool:

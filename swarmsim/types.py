@@ -6,16 +6,17 @@ arguments of the one class which that file exports: a subclass of `Arguments`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
     "Arguments", "Assignment", "Block", "Dataset", "Federation", "InputError", "Merge", "Mixing", "Part", "Report",
-    "Score", "Shard", "SwarmsimError", "Tick", "Traffic",
+    "Schedule", "Score", "Shard", "SwarmsimError", "Tick", "Traffic",
 ]  # fmt: skip
 
 
@@ -202,7 +203,51 @@ class Report:
 
 @dataclass(frozen=True)
 class Tick:
-    """What the schedule says of one round: its number, from 0, and who merges with whom."""
+    """What the schedule says of one round: its number, from 0, who merges with whom, who is awake, what is lost.
+
+    `mixing` is W as it acts in this round: rows of institutions that sleep are those of the identity, and the weight
+    of a lost message is where the schedule put it. `active` are the institutions awake (None: all); `lost` are the
+    messages (src, dst) that are sent and do not arrive; `ages` gives how many rounds old the value is that arrives
+    for each entry of W (None: 0 everywhere); `plan` is what the method's own protocol says of the round.
+    """
 
     t: int
     mixing: Mixing | None = None
+    active: tuple[int, ...] | None = None
+    lost: tuple[tuple[int, int], ...] = ()
+    ages: np.ndarray | None = None
+    plan: Any = None
+
+    def awake(self, members: Sequence[int]) -> tuple[int, ...]:
+        """Those of some institutions that are awake."""
+        return tuple(members) if self.active is None else tuple(i for i in members if i in self._active)
+
+    @cached_property
+    def _active(self) -> frozenset[int]:
+        return frozenset(self.active)
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What happens when, for every round of a run: computed from the file and the seed before anything moves.
+
+    Round t mixes with `mixings[which[t]]` (the last of `which` holds on); `active[t]` [n] says who is awake (None: all,
+    always); `lost[t]` the messages that do not arrive; `ages[t]` how old arriving values are; `plans[t]` a protocol's
+    own decisions.
+    """
+
+    mixings: tuple[Mixing, ...] = ()
+    which: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))
+    active: np.ndarray | None = None
+    lost: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    ages: Mapping[int, np.ndarray] = field(default_factory=dict)
+    plans: tuple[Any, ...] = ()
+
+    def tick(self, t: int) -> Tick:
+        """Round t, from 0."""
+        mixing = self.mixings[self.which[min(t, len(self.which) - 1)]] if self.mixings else None
+        awake = None
+        if self.active is not None and not self.active[t].all():
+            awake = tuple(np.flatnonzero(self.active[t]).tolist())
+        plan = self.plans[t] if self.plans else None
+        return Tick(t, mixing, awake, self.lost.get(t, ()), self.ages.get(t), plan)

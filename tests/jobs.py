@@ -12,9 +12,9 @@ from swarmsim.runtime.driver import Inline
 from swarmsim.runtime.world import Job
 from swarmsim.tasks.classification import Classification
 from swarmsim.tasks.quadratic import Quadratic
-from swarmsim.types import Block, Mixing, Part, Shard
+from swarmsim.types import Block, Mixing, Part, Schedule, Shard
 
-__all__ = ["blobs", "columns", "complete", "identity", "job", "mixing", "params", "quadratic", "ring", "run"]
+__all__ = ["blobs", "columns", "complete", "identity", "job", "mixing", "params", "quadratic", "ring", "run", "still"]
 
 
 def mixing(matrix) -> Mixing:
@@ -57,6 +57,11 @@ def blobs(sizes=(37, 21, 48), features: int = 6, classes: int = 3, seed: int = 0
     return [Shard(f"institution-{i}", part(m), part(8), part(12)) for i, m in enumerate(sizes)]
 
 
+def still(mixing: Mixing | None) -> Schedule:
+    """The schedule of rounds that are all alike."""
+    return Schedule() if mixing is None else Schedule((mixing,))
+
+
 def columns(shards) -> tuple[list[Shard], tuple[Block, ...]]:
     """The examples of some shards as vertical data: every institution holds other columns, the last one the labels."""
     n, parts = len(shards), {}
@@ -79,7 +84,7 @@ def columns(shards) -> tuple[list[Shard], tuple[Block, ...]]:
 
 def job(
     algorithm, shards, model=None, task=None, mixing=None, rounds=5, seed=0, dtype="float64", packed=False, hosts=1,
-    blocks=(),
+    blocks=(), schedule=None,
 ):  # fmt: skip
     """A job for `hosts` hosts of institutions, and one more for the server where there is one."""
     n, kind = len(shards), type(algorithm)
@@ -96,7 +101,8 @@ def job(
         example=shards[-1].test.x.shape[1:],
         outputs=train[0].y.shape[1] if objective else int(max(p.y.max() for p in train if p.y.size)) + 1,
         shards=dict(enumerate(shards)), tests=tuple(shard.test for shard in shards), external=None,
-        pool=pool, mixing=mixing, servers=servers, blocks=blocks, label_holder=n - 1 if blocks else None,
+        pool=pool, schedule=schedule or still(mixing), servers=servers, blocks=blocks,
+        label_holder=n - 1 if blocks else None,
         hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (hosts,) * len(servers)},
         rounds=rounds, seed=seed, dtype=dtype, device="cpu", packed=packed,
     )  # fmt: skip

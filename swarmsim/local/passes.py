@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from swarmsim.lazy import torch
 from swarmsim.rows import Segment, Weights
-from swarmsim.trees import settled
 
 __all__ = ["Pass", "forward", "forward_on", "gradient"]
 
@@ -47,7 +46,6 @@ def forward(segment: Segment, weights: Weights, x: torch.Tensor, seed: tuple | N
 def forward_on(segment: Segment, weights: Weights, x: torch.Tensor, seed: tuple | None) -> Pass:
     """The same on an x whose own graph goes on backwards: two parts joined without a cut."""
     params = weights["params"].detach().requires_grad_()
-    x = settled(x)
     output, after = segment.forward({**weights, "params": params}, x, train=True, seed=seed)
     return Pass(output, params, x, {**after, "params": weights["params"]})
 
@@ -68,7 +66,7 @@ def gradient(
 
     def one(params: torch.Tensor, buffers: torch.Tensor, counters: torch.Tensor, x: torch.Tensor, y: torch.Tensor):
         packed = {"params": params, "buffers": buffers, "counters": counters}
-        output, after = segment.forward(packed, x, train=True)
+        output, after = segment.forward(packed, x, train=True, packed=True)
         return loss(output, y), after["buffers"], after["counters"]
 
     values, buffers, counters = torch.vmap(one)(params, weights["buffers"], weights["counters"], x, y)

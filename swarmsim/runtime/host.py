@@ -19,7 +19,7 @@ from swarmsim.rows import Weights
 from swarmsim.runtime.apply import one_by_one, packed
 from swarmsim.runtime.world import Job, World, network_of
 from swarmsim.trees import flatten, settled, tree_map
-from swarmsim.types import Merge, Part, Shard, SwarmsimError, Tick, Traffic
+from swarmsim.types import Merge, Part, Shard, SwarmsimError, Traffic
 
 if TYPE_CHECKING:
     from swarmsim.runtime.meter import Rehearsal
@@ -86,7 +86,7 @@ class Host:
         groups = {"institutions": meter.group(world.institutions), "server": meter.group(world.server)}
         world = dataclasses.replace(world, learner=dataclasses.replace(learner, rule=_Idle(learner.rule)), **groups)
         self.ledger.round = t + 1
-        self.job.algorithm.round(self.state, Tick(t, self.job.mixing), world)
+        self.job.algorithm.round(self.state, self.job.schedule.tick(t), world)
         rows = [(self._group(name), located) for name, located in self._fields()]
         examples = [(world.institutions, world.shards), (world.server, world.pool)]
         return Rehearsal(self.ledger.take(), meter.costs(groups.values(), rows, examples))
@@ -174,7 +174,7 @@ class Host:
         self.ledger.round = t + 1
         turns: dict[tuple[int, int], np.ndarray] = {}
         world.watch_turn = self._watch(turns) if self._looks_at_turns(t + 1) else None
-        self.state = self.job.algorithm.round(self.state, Tick(t, self.job.mixing), world)
+        self.state = self.job.algorithm.round(self.state, self.job.schedule.tick(t), world)
         losses = {name: float(total) / weight for name, (total, weight) in world.losses.items()}
         notes = {who: total / weight for who, (total, weight) in world.notes.items()}
         broken = self._broken() + self._lost(losses)

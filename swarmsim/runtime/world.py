@@ -11,7 +11,7 @@ from swarmsim.local.learner import Learner
 from swarmsim.network.located import Group, Located
 from swarmsim.network.net import Net
 from swarmsim.rows import Network, build
-from swarmsim.types import Block, Merge, Mixing, Part, Shard, Tick
+from swarmsim.types import Block, Merge, Part, Schedule, Shard, Tick
 
 __all__ = ["Job", "World", "network_of"]
 
@@ -35,7 +35,7 @@ class Job:
     tests: tuple[Part, ...]  # every institution's test part, in order: together the pooled test set
     external: Part | None
     pool: Part | None  # all training examples, where the method pools them at the server
-    mixing: Mixing | None
+    schedule: Schedule
     servers: tuple[str, ...]
     hosts: Mapping[str, tuple[int, ...]]
     rounds: int

@@ -8,7 +8,7 @@ import torch
 
 from swarmsim.runtime.driver import Inline
 from tests.comparing import bytes_of, digest
-from tests.jobs import blobs, job, mixing, run
+from tests.jobs import blobs, job, mixing, run, still
 from tests.methods import VARIANTS, method, small_job
 
 CASES = [(name, arguments) for name, variants in VARIANTS.items() for arguments in variants]
@@ -93,7 +93,7 @@ def test_an_institution_without_training_examples_takes_no_step(name, packed):
     ring = mixing([[0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
     names = tuple(shard.name for shard in shards)
     work = replace(
-        work, names=names, sizes=(16, 0, 16), shards=dict(enumerate(shards)), mixing=ring, packed=packed,
+        work, names=names, sizes=(16, 0, 16), shards=dict(enumerate(shards)), schedule=still(ring), packed=packed,
         tests=tuple(shard.test for shard in shards), hosts={"institution": (0, 0, 0), "server": (1,) * len(work.servers)},
     )  # fmt: skip
     done = run(work)
