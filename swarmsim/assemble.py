@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +14,7 @@ from swarmsim.rows import Network
 from swarmsim.runtime.world import Job, network_of
 from swarmsim.stages import BATCH, try_out
 from swarmsim.topology.build import build
-from swarmsim.types import Federation, InputError, Part, Schedule
+from swarmsim.types import Arguments, Federation, InputError, Mixing, Part, Schedule
 
 if TYPE_CHECKING:
     import networkx
@@ -79,6 +80,7 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
         rounds=experiment.rounds, seed=experiment.seed_run, dtype=runtime.dtype, device=_device(runtime.device),
         packed=packed, blocks=federation.blocks, label_holder=federation.label_holder,
         turns_every=experiment.evaluate.every if experiment.evaluate.turns else None,
+        merge=_merge(experiment, schedule.mixings, federation.names),
     )  # fmt: skip
     try:
         _try_model(job)
@@ -127,6 +129,7 @@ def _try_model(job: Job) -> None:
     if job.packed:
         _try_packing(network, job.example)
     getattr(job.algorithm, "check_names", lambda names: None)(job.names)
+    getattr(job.algorithm, "check_stages", lambda names: None)(network.names)
     if (cut := getattr(job.algorithm, "parts_of", None)) is not None:
         cut(network, len(job.names))
 
@@ -166,6 +169,24 @@ def _topology(experiment: Experiment, federation: Federation) -> tuple:
     names = getattr(experiment.algorithm, "nodes", lambda names: names)(federation.names)
     graph, mixing = build(experiment.topology, len(names), experiment.seed_run, names)
     return graph, Schedule((mixing,))
+
+
+def _merge(experiment: Experiment, mixings: Sequence[Mixing], names: Sequence[str]) -> Arguments | None:
+    """The rule by which rows are merged: refused where it would be ignored, or where too few rows would meet."""
+    rule, kind, label = experiment.merge, type(experiment.algorithm), experiment.label
+    if rule is None:
+        return None
+    if not getattr(kind, "robust", False):
+        raise InputError(
+            f"{label}: merge: this method merges by no rule, so the section would be ignored; leave it out, or write "
+            "merge: null in the entry of this method"
+        )
+    mixed = mixings if getattr(kind, "mixes", False) else ()
+    rows = [(np.count_nonzero(w.row(i)[1]), f" at {names[i]}") for w in mixed for i in range(w.n)]
+    fewest, where = min((row for row in rows if row[0] > 1), default=(len(names), ""))  # alone, one merges nothing
+    if reason := rule.needs(fewest):
+        raise InputError(f"{label}: merge{where}: {reason}")
+    return rule
 
 
 def _pool(parts: list[Part]) -> Part:

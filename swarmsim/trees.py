@@ -11,7 +11,7 @@ from typing import Any
 
 from swarmsim.lazy import torch
 
-__all__ = ["flatten", "nbytes", "settled", "signature", "stack", "tree_map", "unflatten", "unstack"]
+__all__ = ["concatenated", "flatten", "nbytes", "settled", "signature", "stack", "tree_map", "unflatten", "unstack"]
 
 
 def tree_map(f: Callable, tree: Any) -> Any:
@@ -81,6 +81,15 @@ def stack(trees: list[Any]) -> Any:
     structure, _ = flatten(trees[0])
     columns = zip(*(flatten(tree)[1] for tree in trees), strict=True)
     return unflatten(structure, [torch.stack(column) for column in columns])
+
+
+def concatenated(trees: list[Any]) -> Any:
+    """Stacked trees of equal shapes one behind the other, along their first axis."""
+    if len(trees) == 1:
+        return trees[0]
+    structure, _ = flatten(trees[0])
+    columns = zip(*(flatten(tree)[1] for tree in trees), strict=True)
+    return unflatten(structure, [torch.cat(column) for column in columns])
 
 
 def unstack(tree: Any, count: int) -> list[Any]:

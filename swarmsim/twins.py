@@ -12,6 +12,7 @@ from swarmsim.algorithms.baseline.pooled import Pooled
 from swarmsim.algorithms.swarm.dpsgd import Dpsgd
 from swarmsim.algorithms.swarm.leader_merge import LeaderMerge
 from swarmsim.lazy import torch
+from swarmsim.local.sharing import Averaging
 from swarmsim.local.training import Training
 from swarmsim.runtime.driver import Inline
 from swarmsim.runtime.world import Job, network_of
@@ -41,10 +42,10 @@ def twin_of(job: Job) -> tuple[str, Any] | None:
     if hasattr(method, "unsplit_round"):
         return method.twin, Unsplit(method)
     if isinstance(method, LeaderMerge):
-        twin = Fedavg(**_training(method), weights=method.weights, batch_norm=method.batch_norm, optimizer_state="keep")
+        twin = Fedavg(**_training(method), weights=method.weights, **_sharing(method), optimizer_state="keep")
         return "federated averaging at a server", twin
     if isinstance(method, Dpsgd) and method.order == "adapt_then_combine" and _averages_globally(job):
-        twin = Fedavg(**_training(method), weights="equal", batch_norm=method.batch_norm, optimizer_state="keep")
+        twin = Fedavg(**_training(method), weights="equal", **_sharing(method), optimizer_state="keep")
         return "federated averaging at a server, equal weights", twin
     if isinstance(method, Fedavg) and _is_gradient_descent(method) and _is_deterministic(job):
         return "gradient descent on the pooled examples", Pooled(**_training(method))
@@ -87,6 +88,10 @@ def _trained(job: Job) -> np.ndarray:
 def _training(method: Training) -> dict[str, Any]:
     """The training arguments of a method, for another method."""
     return {name: getattr(method, name) for name in Training.model_fields}
+
+
+def _sharing(method: Averaging) -> dict[str, Any]:
+    return {"batch_norm": method.batch_norm, "personal": method.personal}
 
 
 def _averages_globally(job: Job) -> bool:

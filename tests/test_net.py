@@ -10,6 +10,7 @@ from swarmsim.network.ledger import KINDS, Ledger
 from swarmsim.network.located import Group
 from swarmsim.network.net import Net
 from swarmsim.runtime.apply import one_by_one
+from swarmsim.types import Tick
 from tests.comparing import digest
 from tests.jobs import mixing
 from tests.threads import Mail, together
@@ -136,7 +137,7 @@ def test_average_at_a_member_sends_nothing_for_that_member(places):
 
 def test_mix_multiplies_by_the_matrix_and_sends_along_its_edges(places):
     """W is not symmetric: a transposed one would show in the values and in the ledger."""
-    found, lines, mail = carried_out(places, lambda g, s, net, x: net.mix(x, mixing(W), g, "weights"))
+    found, lines, mail = carried_out(places, lambda g, s, net, x: net.mix(x, Tick(0, mixing(W)), g, "weights"))
     rows = np.stack([VALUES[j]["row"].numpy() for j in range(3)])
     assert np.allclose([found[i]["row"].numpy() for i in range(3)], np.array(W) @ rows, rtol=0, atol=1e-14)
     edges = {(NAMES[j], NAMES[i]) for i in range(3) for j in range(3) if i != j and W[i][j]}
@@ -145,7 +146,9 @@ def test_mix_multiplies_by_the_matrix_and_sends_along_its_edges(places):
 
 
 def test_all_placements_give_the_same_bits():
-    found = [carried_out(each, lambda g, s, net, x: net.mix(x, mixing(W), g, "weights")) for each in PLACES.values()]
+    found = [
+        carried_out(each, lambda g, s, net, x: net.mix(x, Tick(0, mixing(W)), g, "weights")) for each in PLACES.values()
+    ]
     assert len({tuple(digest(tree) for tree in values.values()) for values, _, _ in found}) == 1
     assert len({tuple(lines) for _, lines, _ in found}) == 1
 

@@ -80,6 +80,22 @@ class Learner:
         loss = sum(size * value for size, value in zip(sizes, losses, strict=True)) / sum(sizes) if sizes else None
         return {"weights": weights, "optimizer": state}, loss
 
+    def slope(self, weights: dict, examples: Examples, batches: list[torch.Tensor], address: tuple | None):
+        """((gradient [d], weights with moved statistics), mean training loss [1]) at fixed parameters.
+
+        g = sum_k (B_k / sum B) grad loss(x; batch_k), clipped, plus weight decay times x. Without a batch g is 0.
+        """
+        params, total, losses = weights["params"], torch.zeros_like(weights["params"]), []
+        count = sum(index.shape[-1] for index in batches)
+        for step, index in enumerate(batches):
+            x, y = take(examples[0], index), take(examples[1], index)
+            seed = (*address, step) if address else None
+            grad, value, weights = gradient(self.network, self.loss, weights, x, y, seed)
+            total = total + grad * (index.shape[-1] / count)
+            losses.append(value * (index.shape[-1] / count))
+        total = self._clipped(total) + self.training.weight_decay * params if batches else total
+        return (total, weights), sum(losses[1:], losses[0]) if losses else None
+
     def _clipped(self, grad: torch.Tensor) -> torch.Tensor:
         """The gradient [..., d], each row's norm at most `clip` (as torch.nn.utils.clip_grad_norm_ does it)."""
         if self.training.clip is None:

@@ -21,7 +21,7 @@ class Ledger:
 
     def count(self, src: str, dst: str, kind: str, size: int, messages: int = 1) -> None:
         """Note messages of `size` bytes in all."""
-        if kind.removeprefix("eval_") not in KINDS:
+        if kind.removeprefix("eval_").removeprefix("lost_") not in KINDS:
             raise ValueError(f"ledger: no kind {kind!r}; kinds: {', '.join(KINDS)}")
         entry = (self.round, src, dst, kind)
         self._messages[entry] += messages

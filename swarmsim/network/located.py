@@ -44,11 +44,21 @@ class Located:
             self._blocks = [(tuple(who), stack([self._values[i] for i in who])) for who in alike.values()]
         return self._blocks
 
+    def packed_as(self, members: tuple[int, ...]) -> Any:
+        """The stacked tree of exactly these members, if that is how they are held; else None."""
+        if self._blocks is not None and len(self._blocks) == 1 and self._blocks[0][0] == members:
+            return self._blocks[0][1]
+        return None
+
     def __getitem__(self, key: Any) -> Located:
         """The component `key` of every member's tree (an item of a tuple, a field of a dict)."""
+        return self.map(lambda tree: tree[key])
+
+    def map(self, f: Callable) -> Located:
+        """f of every member's tree; of the stacked trees where they are packed, so f works on the last axis."""
         if self._values is None:
-            return Located(blocks=[(members, tree[key]) for members, tree in self._blocks])
-        return Located({member: tree[key] for member, tree in self._values.items()})
+            return Located(blocks=[(members, f(tree)) for members, tree in self._blocks])
+        return Located({member: f(tree) for member, tree in self._values.items()})
 
     def __or__(self, newer: Located) -> Located:
         """These values, replaced by `newer` ones where a member has them."""
@@ -58,7 +68,7 @@ class Located:
         return iter(self.values)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self._values) if self._values is not None else sum(len(members) for members, _ in self._blocks)
 
 
 class Group:

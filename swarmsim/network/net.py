@@ -16,10 +16,13 @@ from typing import Any, Protocol
 from swarmsim.lazy import torch
 from swarmsim.network.ledger import Ledger
 from swarmsim.network.located import Group, Located
-from swarmsim.trees import flatten, nbytes, settled, tree_map, unflatten
-from swarmsim.types import Mixing
+from swarmsim.network.mixing import Reach, combine
+from swarmsim.trees import concatenated, flatten, nbytes, settled, stack, tree_map, unflatten
+from swarmsim.types import Tick
 
 __all__ = ["Net", "Place", "Transport", "weighted_sum"]
+
+REMEMBERED = 64  # ticks whose reach is kept
 
 Place = Callable[[str, int], int]  # (kind of group, member) -> host
 
@@ -37,6 +40,7 @@ class Net:
 
     def __init__(self, me: int, place: Place, transport: Transport, ledger: Ledger | None) -> None:
         self._me, self._place, self._transport, self._ledger = me, place, transport, ledger
+        self._reaches: dict = {}
 
     def uncounted(self) -> Net:
         """The experimenter's view: the same verbs for looking at a run, which is not communication."""
@@ -67,7 +71,7 @@ class Net:
         """The inverse of `gather`: the list at one source member, an item to each destination member, in order."""
         arrived = Located({})
         for k, j in enumerate(dst.members):
-            arrived |= self.send(values[k], src.only([at]), dst.only([j]), kind, {at: j})
+            arrived |= self.send(values[k], src, dst, kind, {at: j})
         return arrived
 
     def average(self, values: Located, shares: Sequence[float], src: Group, dst: Group, at: int, kind: str) -> Located:
@@ -76,18 +80,72 @@ class Net:
             {j: weighted_sum(shares, rows) for j, rows in self.gather(values, src, dst, at, kind).values.items()}
         )
 
-    def mix(self, values: Located, mixing: Mixing, group: Group, kind: str) -> Located:
-        """x_i <- sum_j W_ij x_j, each neighbour's row crossing its edge."""
-        rows = {i: mixing.row(i) for i in group.members}
-        pairs = [(group, int(j), group, i) for i, (columns, _) in rows.items() for j in columns]
-        arrived = self._carry(values, pairs, kind)
-        return Located(
-            {i: weighted_sum(rows[i][1].tolist(), [arrived[int(j), i] for j in rows[i][0]]) for i in group.here}
-        )
+    def mix(self, values: Located, tick: Tick, group: Group, kind: str, past: Sequence[Located] = ()) -> Located:
+        """x_i <- sum_j W_ij x_j, each neighbour's row crossing its edge; trees of all members have equal shapes.
+
+        Between two hosts a row crosses once; the ledger counts every message. `past[a - 1]` are the values of a rounds
+        ago, for a tick whose neighbours' values arrive late. Messages that are lost are counted as `lost_<kind>`.
+        """
+        reach, history = self._reach(tick, group), [values, *past]
+        held = {(age, i): tree for age, each in enumerate(history) for i, tree in each.values.items()}
+        self._count_edges(tick, reach, group, held, kind)
+        for host, keys in sorted(reach.wanted.items()):
+            mine = [key for key in keys if self._place(group.kind, key[1]) == self._me]
+            if host != self._me and mine:
+                self._transport.send(host, stack([held[key] for key in mine]))
+        wanted = reach.wanted.get(self._me, [])
+        local = [key for key in wanted if self._place(group.kind, key[1]) == self._me]
+        keys, trees = list(local), [self._stacked(values, local, held)] if local else []
+        for host in sorted({self._place(group.kind, i) for _, i in wanted} - {self._me}):
+            theirs = [key for key in wanted if self._place(group.kind, key[1]) == host]
+            keys += theirs
+            trees.append(self._transport.receive(host))
+        if not wanted:
+            return Located({})
+        places = {key: place for place, key in enumerate(keys)}
+        return Located(blocks=[(group.here, combine(tick.mixing, group.here, reach.rows, places, concatenated(trees)))])
+
+    def collect(self, values: Located, tick: Tick, group: Group, kind: str) -> Located:
+        """At every member what its neighbours in W sent, and its own: {j: tree}, j ascending."""
+        columns = {i: tick.mixing.row(i)[0].tolist() for i in group.members}
+        arrived = self._carry(values, [(group, j, group, i) for i, row in columns.items() for j in row], kind)
+        self._count_lost(tick, group, {(0, i): tree for i, tree in values.values.items()}, kind)
+        return Located({i: {j: arrived[j, i] for j in columns[i]} for i in group.here})
 
     def note(self, src: Group, i: int, dst: Group, j: int, kind: str, size: int) -> None:
         """Count a message of `size` bytes that is not sent here, but would be in a deployment (evaluation)."""
         self._ledger.count(src.names[i], dst.names[j], kind, size)
+
+    def _reach(self, tick: Tick, group: Group) -> Reach:
+        """Who needs what in this tick; remembered, since most ticks are like the one before."""
+        key = (id(tick.mixing), None if tick.ages is None else tick.t, group.members)
+        if key not in self._reaches:
+            if len(self._reaches) >= REMEMBERED:
+                self._reaches.clear()
+            places = {i: self._place(group.kind, i) for i in group.members}
+            self._reaches[key] = (tick.mixing, Reach(tick.mixing, tick.ages, group.members, places))
+        return self._reaches[key][1]
+
+    def _stacked(self, values: Located, keys: list, held: dict) -> Any:
+        """Trees of this host one behind the other; as they lie, where that is how they are kept."""
+        blocks = values.packed_as(tuple(i for age, i in keys if age == 0)) if all(age == 0 for age, _ in keys) else None
+        return blocks if blocks is not None else stack([held[key] for key in keys])
+
+    def _count_edges(self, tick: Tick, reach: Reach, group: Group, held: dict, kind: str) -> None:
+        if self._ledger is None:
+            return
+        sizes = {key: nbytes(tree) for key, tree in held.items()}
+        for i in group.members:
+            for key in reach.rows[i]:
+                if key[1] != i and sizes.get(key):
+                    self._ledger.count(group.names[key[1]], group.names[i], kind, sizes[key])
+        self._count_lost(tick, group, held, kind)
+
+    def _count_lost(self, tick: Tick, group: Group, held: dict, kind: str) -> None:
+        """Messages that were sent and did not arrive, at their senders."""
+        for src, dst in tick.lost if self._ledger is not None else ():
+            if (0, src) in held and src in group.members and dst in group.members and (size := nbytes(held[0, src])):
+                self._ledger.count(group.names[src], group.names[dst], f"lost_{kind}", size)
 
     def _carry(self, values: Located, pairs: list[tuple[Group, int, Group, int]], kind: str) -> dict:
         """Bring trees from source to destination members: {(source, destination): tree} for destinations here.

@@ -160,6 +160,7 @@ class Host:
             institutions, server, Net(self.me, lambda kind, i: places[kind][i], transport, self.ledger), learner,
             job.sizes, job.example, institutions.each(lambda i: self._tensors(job.shards[i].train)),
             server.each(lambda s: self._tensors(job.pool)) if job.pool else Located({}), job.blocks, job.label_holder,
+            merge=job.merge,
         )  # fmt: skip
 
     def _tensors(self, part: Part) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,8 +1,8 @@
 """Trees between hosts, straight from process to process: no driver, no pickle, buffers as they lie in memory.
 
-Every pair of hosts shares one authenticated connection. A message is a JSON header (structure, dtypes, shapes)
-and then the bytes of each tensor. One thread a connection reads whatever arrives, so that sending never waits
-for the other side's program, and two hosts that send to each other at once cannot block each other.
+Every pair of hosts shares one authenticated connection. A message is the size of a header, a JSON header (structure,
+dtypes, shapes) and then the bytes of each tensor. One thread a connection reads whatever arrives, so that sending never
+waits for the other side's program, and two hosts that send to each other at once cannot block each other.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import socket
 import threading
 from contextlib import suppress
 from multiprocessing.connection import Client, Connection, Listener
-from typing import Any
+from typing import Any, BinaryIO
 
 from swarmsim.lazy import torch
 from swarmsim.trees import flatten, settled, unflatten
 from swarmsim.types import SwarmsimError
 
 __all__ = ["PeerLost", "Sockets"]
+
+SMALL = 1 << 16  # bytes up to which a message is copied together and sent at once, so that its reader wakes up once
 
 
 class PeerLost(SwarmsimError):
@@ -37,7 +39,7 @@ class Sockets:
         self.me, self.device, self._key = me, "cpu", key
         self._listener = Listener((interface, 0), backlog=64, authkey=key)
         self.address = self._listener.address
-        self._peers: dict[int, Connection] = {}
+        self._peers: dict[int, socket.socket] = {}
         self._inbox: dict[int, queue.SimpleQueue] = {}
 
     def connect(self, addresses: list[tuple[str, int]]) -> None:
@@ -52,9 +54,10 @@ class Sockets:
         self._listener.close()
 
     def _meet(self, host: int, connection: Connection) -> None:
-        with _handle(connection) as handle:
-            handle.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages must not wait for more
-        self._peers[host], self._inbox[host] = connection, queue.SimpleQueue()
+        peer = socket.socket(fileno=os.dup(connection.fileno()))  # tensors are read where they will lie
+        connection.close()
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # small messages must not wait for more
+        self._peers[host], self._inbox[host] = peer, queue.SimpleQueue()
         threading.Thread(target=self._read, args=(host,), daemon=True).start()
 
     def send(self, host: int, tree: Any) -> None:
@@ -62,11 +65,11 @@ class Sockets:
         structure, tensors = flatten(tree)
         tensors = [settled(tensor.detach().cpu()) for tensor in tensors]
         kinds = [(str(tensor.dtype).removeprefix("torch."), tensor.shape) for tensor in tensors]
+        header = json.dumps([structure, kinds]).encode()
+        pieces = [len(header).to_bytes(8), header, *(_bytes(tensor) for tensor in tensors if tensor.numel())]
         try:
-            self._peers[host].send_bytes(json.dumps([structure, kinds]).encode())
-            for tensor in tensors:
-                if tensor.numel():
-                    self._peers[host].send_bytes(_bytes(tensor))
+            for piece in [b"".join(pieces)] if sum(map(len, pieces)) <= SMALL else pieces:
+                self._peers[host].sendall(piece)
         except OSError as error:
             raise PeerLost(f"host {self.me}: host {host} is gone while being sent to ({error})") from error
 
@@ -79,28 +82,43 @@ class Sockets:
 
     def close(self) -> None:
         """Hang up on everybody: peers that wait for this host get a PeerLost."""
-        for connection in self._peers.values():
-            with suppress(OSError), _handle(connection) as handle:
-                handle.shutdown(socket.SHUT_RDWR)  # wakes the reading threads at both ends; closing alone does not
-            connection.close()
+        for peer in self._peers.values():
+            with suppress(OSError):
+                peer.shutdown(socket.SHUT_RDWR)  # wakes the reading threads at both ends; closing alone does not
+            peer.close()
 
     def _read(self, host: int) -> None:
-        connection, inbox = self._peers[host], self._inbox[host]
+        inbox = self._inbox[host]
         try:
-            while True:
-                structure, kinds = json.loads(connection.recv_bytes())
-                tensors = [settled(torch.empty(shape, dtype=getattr(torch, dtype))) for dtype, shape in kinds]
-                for tensor in tensors:
-                    if tensor.numel():
-                        connection.recv_bytes_into(_bytes(tensor))
-                inbox.put((structure, tensors))
+            with self._peers[host].makefile("rb", SMALL) as stream:
+                while True:
+                    inbox.put(_message(stream))
         except (EOFError, OSError):
             inbox.put((None, None))
 
 
-def _handle(connection: Connection) -> socket.socket:
-    """The socket below a connection, to be closed by itself."""
-    return socket.socket(fileno=os.dup(connection.fileno()))
+def _message(stream: BinaryIO) -> tuple[Any, list[torch.Tensor]]:
+    """The next (structure, tensors); EOFError where the stream ends, be it within a message."""
+    header = bytearray(int.from_bytes(_filled(stream, bytearray(8))))
+    structure, kinds = json.loads(_filled(stream, header))
+    tensors = [_unfilled(shape, getattr(torch, dtype)) for dtype, shape in kinds]
+    for tensor in tensors:
+        if tensor.numel():
+            _filled(stream, _bytes(tensor))
+    return structure, tensors
+
+
+def _filled(stream: BinaryIO, memory: Any) -> Any:
+    """The memory, filled with what comes next."""
+    if stream.readinto(memory) < len(memory):
+        raise EOFError
+    return memory
+
+
+def _unfilled(shape: list[int], dtype: torch.dtype) -> torch.Tensor:
+    """Fresh memory for a tensor in the layout of a message; to settle it afterwards would copy it."""
+    images = len(shape) == 4
+    return torch.empty(shape, dtype=dtype, memory_format=torch.channels_last if images else torch.contiguous_format)
 
 
 def _bytes(tensor: torch.Tensor) -> memoryview:

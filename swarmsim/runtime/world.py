@@ -46,6 +46,7 @@ class Job:
     turns_every: int | None = None  # rounds between two in which models are tried after every turn
     blocks: tuple[Block, ...] = ()  # vertical data: the columns of each institution; `example` is all of them
     label_holder: int | None = None  # vertical data: the institution that has the targets
+    merge: Any = None  # the rule by which rows are merged, where the method uses one; None: their weighted mean
 
 
 def network_of(job: Job, dtype: torch.dtype, device: str = "cpu") -> Network:
@@ -67,6 +68,7 @@ class World:
     pool: Located  # the same at the server, for methods that pool
     blocks: tuple[Block, ...] = ()
     label_holder: int | None = None
+    merge: Any = None  # as in the job
     losses: dict[str, tuple[torch.Tensor, int]] = field(default_factory=dict)
     notes: dict[tuple[str, str], tuple[float, int]] = field(default_factory=dict)
     turns: list[int] = field(default_factory=list)
@@ -74,17 +76,39 @@ class World:
     merges: list[Merge] = field(default_factory=list)
 
     def train(self, members: Located, tick: Tick, group: Group | None = None) -> Located:
-        """Local training of every member of a group (by default all institutions) on its own shard."""
-        group = group or self.institutions
-        examples = self.shards if group.kind == "institution" else self.pool
+        """Local training of every member of a group on its own shard; who is not of the group stays as it was.
+
+        By default the group are all institutions that are awake.
+        """
+        group = group or self.institutions.only(tick.awake(self.institutions.members))
         learner, t = self.learner, tick.t
-        batches = group.each(lambda i, xy: learner.batches(i, len(xy[1]), t), examples)
-        addresses = group.each(lambda i: learner.address(i, t))
+        examples, batches, addresses = self._work(tick, group)
         trained = group.map(lambda m, xy, b, a: learner.train(m, xy, b, a, t), members, examples, batches, addresses)
-        for i, loss in trained[1].values.items():
+        self._note_losses(group, trained[1])
+        return trained[0] if len(trained[0]) == len(members) else members | trained[0]
+
+    def slopes(self, weights: Located, tick: Tick, group: Group | None = None) -> Located:
+        """(gradient [d], weights) of each member at its weights, the mean over the batches of this round.
+
+        g_i = grad f_i(x_i; batches), clipped and with weight decay as the optimiser would have it; the weights that
+        come with it differ in BatchNorm's statistics alone.
+        """
+        group = group or self.institutions.only(tick.awake(self.institutions.members))
+        examples, batches, addresses = self._work(tick, group)
+        found = group.map(self.learner.slope, weights, examples, batches, addresses)
+        self._note_losses(group, found[1])
+        return found[0]
+
+    def _work(self, tick: Tick, group: Group) -> tuple[Located, Located, Located]:
+        """Examples of each member, the batches that it takes in this round, and where its random numbers come from."""
+        examples = self.shards if group.kind == "institution" else self.pool
+        batches = group.each(lambda i, xy: self.learner.batches(i, len(xy[1]), tick.t), examples)
+        return examples, batches, group.each(lambda i: self.learner.address(i, tick.t))
+
+    def _note_losses(self, group: Group, losses: Located) -> None:
+        for i, loss in losses.values.items():
             if loss is not None:
                 self.note_loss(group.names[i], loss, 1)
-        return trained[0]
 
     def note_loss(self, who: str, loss: torch.Tensor, weight: int) -> None:
         """Add a training loss [1] to the mean that a round reports; looking at a run is not communication."""

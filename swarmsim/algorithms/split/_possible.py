@@ -92,6 +92,11 @@ _RULES: tuple[tuple[Callable[[Any], bool], str], ...] = (
         "batch_norm: average is computed at a server, and no stage has one; use shared, local or recalibrate",
     ),
     (
+        lambda m: bool(m.personal),
+        "personal is for methods that average whole models; here parts stay at home by institution_weights: private, "
+        "or heads: private",
+    ),
+    (
         lambda m: m.in_flight > 1 and m.hands_over and not m.takes_turns,
         "in_flight above 1: a bottom that is handed over after every batch cannot have batches on their way; "
         "use turns, or institution_weights: private, averaged_each_epoch or averaged_each_batch",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from swarmsim.algorithms.split._chain import Chain, Link
-from swarmsim.local.sharing import Verb, all_of, exchange, shares
+from swarmsim.local.sharing import Shared, Verb, all_of, exchange, shares, statistics_of
 from swarmsim.network.located import Group, Located
 
 __all__ = ["State", "average_copies", "average_own", "average_statistics", "fresh", "hand_over"]
@@ -69,7 +69,7 @@ def average_statistics(method: Any, chain: Chain, state: State, world: Any) -> S
     members = state.members
     for group, verb in _meetings(method, world):
         for link in chain.own:
-            mine, kinds = _parts(members, link, group), all_of(link.segment)[1:]
+            mine, kinds = _parts(members, link, group), statistics_of(link.segment)
             weights = exchange(verb, mine["weights"], mine["weights"], group, kinds)
             members = _with(members, link, group.each(_member, weights, mine["optimizer"]))
     return replace(state, members=members)
@@ -84,7 +84,7 @@ def average_copies(method: Any, chain: Chain, state: Any, world: Any, verb: Call
         group = world.server.only(range(link.at, link.at + copies))
         mine = _parts(parts, link, group)
         merge = verb(group)
-        kinds = all_of(link.segment) if method.batch_norm in ("shared", "average") else ["params"]
+        kinds = all_of(link.segment) if method.batch_norm in ("shared", "average") else Shared(("params",))
         weights = exchange(merge, mine["weights"], mine["weights"], group, kinds)
         optimizer = mine["optimizer"]
         if method.optimizer_state == "average":

@@ -68,9 +68,14 @@ class Route:
 
     def group(self, link: Link) -> Group:
         """Who computes a part."""
-        if link.own:
-            return self.institutions
-        return (self.world.server if link.group == "server" else self.world.institutions).only([self.at(link)])
+        return self.groups[link.name]
+
+    @cached_property
+    def groups(self) -> dict[str, Group]:
+        """Who computes each part, by its name."""
+        own, holders = self.institutions, {"server": self.world.server, "institution": self.world.institutions}
+        parts = (*self.chain, *self.chain.beside)
+        return {part.name: own if part.own else holders[part.group].only([self.at(part)]) for part in parts}
 
     def held(self, state: Any, link: Link) -> Located:
         """The part, as its holders have it: {"weights": ..., "optimizer": ...}."""

@@ -17,7 +17,7 @@ from swarmsim.algorithms.split._possible import contradictions
 from swarmsim.algorithms.split._sharing import State, average_copies, average_own, average_statistics, fresh, hand_over
 from swarmsim.lazy import torch
 from swarmsim.local.batches import Batches
-from swarmsim.local.sharing import Averaging, Verb, all_of, shares
+from swarmsim.local.sharing import Averaging, Shared, Verb, all_of, shares
 from swarmsim.network.located import Group, Located
 from swarmsim.rng import stream
 from swarmsim.rows import Network, Segment
@@ -236,9 +236,9 @@ class Horizontal(Averaging):
         """The institutions' own parts whose weights go to others."""
         return [link for link in chain.own if not (link.name == "head" and self.heads == "private")]
 
-    def shared(self, part: Segment) -> list[str]:
-        """The kinds of rows that are exchanged when weights are."""
-        return all_of(part) if self.batch_norm == "shared" else ["params"]
+    def shared(self, part: Segment) -> Shared:
+        """What is exchanged when weights are."""
+        return all_of(part) if self.batch_norm == "shared" else Shared(("params",))
 
     def turns(self, t: int, world) -> list[int]:
         """Institutions with examples, in the order in which round t serves them."""

@@ -104,7 +104,7 @@ class Regional(Horizontal):
 
     def _mix(self, chain: Chain, state: State, tick: Tick, world) -> State:
         def mixed(group: Group) -> Verb:
-            return lambda values, kind: world.net.mix(values, tick.mixing, group, kind)
+            return lambda values, kind: world.net.mix(values, tick, group, kind)
 
         return average_copies(self, chain, state, world, mixed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import Field
@@ -45,7 +46,8 @@ class Sglr(Horizontal):
         """The same gradients [B_i, ...], those of the drawn institutions replaced by their mean."""
         seed = route.world.learner.seed
         chosen = stream(seed, "sglr", route.t, route.k).permutation(len(pieces))
-        drawn = sorted(chosen[: int(self.averaged_fraction * len(pieces))].tolist())
+        count = math.floor(round(self.averaged_fraction * len(pieces), 9))  # .58 * 50 is 28.999999999999996
+        drawn = sorted(chosen[:count].tolist())
         if not drawn:
             return pieces
         mean = _mean([pieces[place] for place in drawn])

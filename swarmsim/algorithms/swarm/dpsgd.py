@@ -48,7 +48,7 @@ class Dpsgd(Averaging):
         institutions, kinds = world.institutions, self.shared(world.learner.network)
 
         def mix(values: Located, kind: str) -> Located:
-            return world.net.mix(values, tick.mixing, institutions, kind)
+            return world.net.mix(values, tick, institutions, kind)
 
         before, trained = state.members["weights"], world.train(state.members, tick)
         if self.order == "adapt_then_combine":
