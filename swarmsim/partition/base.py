@@ -34,7 +34,7 @@ class Partition(Arguments):
 
     @abstractmethod
     def assign(self, dataset: Dataset, institutions: int | None, rng: np.random.Generator) -> Assignment:
-        """Which examples each institution holds: every example exactly once."""
+        """Which examples each institution holds: none twice, and all, but where the rule itself cannot use some."""
 
 
 def wanted(use: str, dataset: Dataset, institutions: int | None, minimum: int = 1) -> int:

@@ -101,7 +101,7 @@ def test_quantity_skews_sizes_not_classes():
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"alpha": 1, "fractions": [0.5, 0.5]}, {"fractions": [0.5, 0.4]}, {"fractions": [1.5, -0.5]}]
+    "arguments", [{"alpha": 2.0, "fractions": [0.5, 0.5]}, {"fractions": [0.5, 0.4]}, {"fractions": [1.5, -0.5]}]
 )
 def test_quantity_arguments(arguments):
     with pytest.raises(ValidationError):
@@ -164,3 +164,9 @@ def test_numbered_names_sort():
     assert numbered(1) == ("institution-0",)
     for n in (10, 11, 101):
         assert list(numbered(n)) == sorted(numbered(n))
+
+
+def test_quantity_reads_back_what_it_wrote():
+    """The resolved file of a run has every default in it."""
+    given = Quantity(fractions=(0.25, 0.75))
+    assert Quantity(**given.model_dump()) == given
