@@ -29,6 +29,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "baseline/fedavg": [{}, {"optimizer_state": "keep", "batch_norm": "local"}],
     "baseline/cyclic": [{"optimizer_state": "handover"}, {"optimizer_state": "keep"}],
     "swarm/dpsgd": [{"local_steps": 2}, {"order": "combine_then_adapt", "batch_norm": "local"}],
+    "swarm/async_dpsgd": [{"max_delay": 2}, {"max_delay": 0, "batch_norm": "local"}],
+    "swarm/async_gossip": [{}, {"max_delay": 0, "personal": ("output",)}],
     "swarm/leader_merge": [{"weights": "equal"}],
     "split/horizontal": [
         {"cut": 1, "serving": "concatenated", "institution_weights": "averaged_each_batch"},
