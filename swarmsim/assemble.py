@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +12,10 @@ from swarmsim.lazy import torch
 from swarmsim.rows import Network
 from swarmsim.runtime.world import Job, network_of
 from swarmsim.stages import BATCH, try_out
-from swarmsim.topology.build import build
-from swarmsim.types import Arguments, Federation, InputError, Mixing, Part, Schedule
+from swarmsim.timetable import Timetable, timetable
+from swarmsim.types import Federation, InputError, Part
 
 if TYPE_CHECKING:
-    import networkx
-
     from swarmsim.experiment import Experiment
 
 __all__ = ["assemble", "federation_of", "hosts_of", "server_hosts_of"]
@@ -49,14 +46,14 @@ def server_hosts_of(experiment: Experiment, n: int) -> int:
     return min(servers, os.cpu_count() or 1) if experiment.runtime.use == "ray" else min(servers, 1)
 
 
-def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tuple[Job, networkx.Graph | None]:
-    """The job of one method on these institutions, and the graph they talk over (None where there is none).
+def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tuple[Job, Timetable]:
+    """The job of one method on these institutions, and what is known of it before it runs.
 
     Institutions are divided evenly among hosts 0..hosts-1, in order; servers and their copies live on those behind.
     """
     algorithm, runtime, n = experiment.algorithm, experiment.runtime, len(federation.shards)
     kind = type(algorithm)
-    graph, schedule = _topology(experiment, federation)
+    planned = timetable(experiment, federation)
     packed = "packed" in (runtime.use, runtime.inside)
     if packed and not kind.packs:
         raise InputError(
@@ -75,18 +72,18 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
         sizes=tuple(len(part) for part in train), example=_example(federation),
         outputs=experiment.task.outputs(federation), shards=dict(enumerate(federation.shards)),
         tests=tuple(shard.test for shard in federation.shards), external=federation.external,
-        pool=_pool(train) if getattr(kind, "pools", False) else None, schedule=schedule, servers=servers,
+        pool=_pool(train) if getattr(kind, "pools", False) else None, schedule=planned.schedule, servers=servers,
         hosts=places,
         rounds=experiment.rounds, seed=experiment.seed_run, dtype=runtime.dtype, device=_device(runtime.device),
         packed=packed, blocks=federation.blocks, label_holder=federation.label_holder,
         turns_every=experiment.evaluate.every if experiment.evaluate.turns else None,
-        merge=_merge(experiment, schedule.mixings, federation.names),
+        merge=experiment.merge,
     )  # fmt: skip
     try:
         _try_model(job)
     except InputError as error:
         raise InputError(f"{experiment.label}: {error}") from None
-    return job, graph
+    return job, planned
 
 
 def _example(federation: Federation) -> tuple[int, ...]:
@@ -158,35 +155,6 @@ def _try_packing(network: Network, example: tuple[int, ...]) -> None:
                 f"runtime packed: stage {name!r} cannot be computed for several institutions at once ({error}); "
                 "use runtime inline or ray"
             ) from error
-
-
-def _topology(experiment: Experiment, federation: Federation) -> tuple:
-    """(graph, schedule); a method that mixes needs one, a method that does not leaves a given one unused."""
-    if experiment.topology is None:
-        if getattr(type(experiment.algorithm), "mixes", False):
-            raise InputError(f"{experiment.label}: needs a topology, for example topology: {{use: ring}}")
-        return None, Schedule()
-    names = getattr(experiment.algorithm, "nodes", lambda names: names)(federation.names)
-    graph, mixing = build(experiment.topology, len(names), experiment.seed_run, names)
-    return graph, Schedule((mixing,))
-
-
-def _merge(experiment: Experiment, mixings: Sequence[Mixing], names: Sequence[str]) -> Arguments | None:
-    """The rule by which rows are merged: refused where it would be ignored, or where too few rows would meet."""
-    rule, kind, label = experiment.merge, type(experiment.algorithm), experiment.label
-    if rule is None:
-        return None
-    if not getattr(kind, "robust", False):
-        raise InputError(
-            f"{label}: merge: this method merges by no rule, so the section would be ignored; leave it out, or write "
-            "merge: null in the entry of this method"
-        )
-    mixed = mixings if getattr(kind, "mixes", False) else ()
-    rows = [(np.count_nonzero(w.row(i)[1]), f" at {names[i]}") for w in mixed for i in range(w.n)]
-    fewest, where = min((row for row in rows if row[0] > 1), default=(len(names), ""))  # alone, one merges nothing
-    if reason := rule.needs(fewest):
-        raise InputError(f"{label}: merge{where}: {reason}")
-    return rule
 
 
 def _pool(parts: list[Part]) -> Part:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from swarmsim.experiment import Experiment
     from swarmsim.runtime.driver import Runtime
     from swarmsim.runtime.world import Job
+    from swarmsim.timetable import Timetable
 
 __all__ = ["MethodRun", "ending", "facts", "hparams"]
 
@@ -43,7 +44,7 @@ class MethodRun:
 
     experiment: Experiment
     job: Job
-    graph: Any
+    planned: Timetable
     federation: Federation
     folder: Path
     first: bool  # of its study: it shows what all methods share
@@ -55,7 +56,8 @@ class MethodRun:
         records, board = self._open(begin)
         try:
             with Progress(self.job.rounds, self.experiment.label) as progress:
-                for report in self._reports(runtime, begin, lambda done: self._save(runtime, done, records, board)):
+                for done in self._reports(runtime, begin, lambda done: self._save(runtime, done, records, board)):
+                    report = self.planned.on(done)
                     records.record(report)
                     board.record(report)
                     progress.update(report)
@@ -63,10 +65,10 @@ class MethodRun:
         except BaseException as error:
             status, cause = ending(error)
             board.finish(status)
-            records.finish(status, cause, self.flops)
+            records.finish(status, cause, self.flops, self.planned.attendance)
             raise
         board.finish("completed")
-        return records.finish("completed", flops=self.flops)
+        return records.finish("completed", None, self.flops, self.planned.attendance)
 
     @cached_property
     def flops(self) -> dict[str, int]:
@@ -114,8 +116,8 @@ class MethodRun:
         if classes and self.first and not self.federation.blocks:
             counts = np.array([np.bincount(shard.train.y, minlength=len(classes)) for shard in shards])
         return Setup(
-            self.job.names, classes, counts, self.graph, resolved_yaml(self.experiment), hparams(self.experiment),
-            self.flops, getattr(self.job.algorithm, "nodes", lambda names: ())(self.job.names),
+            self.job.names, classes, counts, self.planned.graph, resolved_yaml(self.experiment), hparams(self.experiment),
+            self.flops, getattr(self.job.algorithm, "nodes", lambda names: ())(self.job.names), self.job.rounds,
         )  # fmt: skip
 
     def _save(self, runtime: Runtime, done: int, records: RunFolder, board: Board) -> None:
@@ -159,8 +161,8 @@ def facts(experiment: Experiment, n: int) -> dict[str, Any]:
 def hparams(experiment: Experiment) -> dict[str, Any]:
     """What distinguishes one method from another."""
     algorithm = experiment.resolved["algorithm"]
-    topology = experiment.resolved.get("topology")
-    return {"algorithm": algorithm, "topology": topology, "seed": experiment.seed_run, "rounds": experiment.rounds}
+    sections = {key: experiment.resolved.get(key) for key in ("topology", "merge")}
+    return {"algorithm": algorithm, **sections, "seed": experiment.seed_run, "rounds": experiment.rounds}
 
 
 def ending(error: BaseException) -> tuple[str, str]:

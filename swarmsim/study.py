@@ -115,12 +115,12 @@ def _begin(study: Study, out: Path, federation: Federation) -> None:
 def _carry_out(study: Study, out: Path, federation: Federation, planned: list, resumed: bool) -> None:
     summaries = {}
     try:
-        for experiment, (job, graph), runtime in planned:
+        for experiment, (job, table), runtime in planned:
             folder = out if study.single else out / experiment.label
             if resumed and _finished(folder):
                 summaries[experiment.label] = read_json(folder / "summary.json")
             else:
-                method = MethodRun(experiment, job, graph, federation, folder, first=not summaries)
+                method = MethodRun(experiment, job, table, federation, folder, first=not summaries)
                 summaries[experiment.label] = method.carry_out(runtime, resumed)
     except BaseException as error:
         if not study.single:

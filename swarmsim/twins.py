@@ -41,12 +41,13 @@ def twin_of(job: Job) -> tuple[str, Any] | None:
     method = job.algorithm
     if hasattr(method, "unsplit_round"):
         return method.twin, Unsplit(method)
-    if isinstance(method, LeaderMerge):
+    if isinstance(method, LeaderMerge) and _everybody_merges(job):
         twin = Fedavg(**_training(method), weights=method.weights, **_sharing(method), optimizer_state="keep")
         return "federated averaging at a server", twin
-    if isinstance(method, Dpsgd) and method.order == "adapt_then_combine" and _averages_globally(job):
-        twin = Fedavg(**_training(method), weights="equal", **_sharing(method), optimizer_state="keep")
-        return "federated averaging at a server, equal weights", twin
+    if isinstance(method, Dpsgd) and _averages_models(method, job) and _averages_globally(job):
+        weights = method.gradient_weights
+        twin = Fedavg(**_training(method), weights=weights, **_sharing(method), optimizer_state="keep")
+        return f"federated averaging at a server, weights {weights}", twin
     if isinstance(method, Fedavg) and _is_gradient_descent(method) and _is_deterministic(job):
         return "gradient descent on the pooled examples", Pooled(**_training(method))
     return None
@@ -90,8 +91,22 @@ def _training(method: Training) -> dict[str, Any]:
     return {name: getattr(method, name) for name in Training.model_fields}
 
 
+def _everybody_merges(job: Job) -> bool:
+    """Whether every merge is the weighted mean of everybody's fresh model."""
+    plans, everybody = job.schedule.plans, tuple((i, 0) for i in range(len(job.names)))
+    plain = job.merge is None and not isinstance(job.algorithm.weights, dict)
+    return plain and all(plan.contributors == everybody for plan in plans) and job.schedule.steps is None
+
+
 def _sharing(method: Averaging) -> dict[str, Any]:
     return {"batch_norm": method.batch_norm, "personal": method.personal}
+
+
+def _averages_models(method: Dpsgd, job: Job) -> bool:
+    """What is averaged are trained models and nothing else, by no rule, and all institutions' statistics alike."""
+    plain = method.order == "adapt_then_combine" and method.optimizer_state == "local" and job.merge is None
+    alike = method.gradient_weights == "equal" or method.batch_norm == "local"
+    return plain and (alike or not network_of(job, torch.float32).buffers.size)
 
 
 def _averages_globally(job: Job) -> bool:

@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 __all__ = [
-    "Arguments", "Assignment", "Block", "Dataset", "Federation", "InputError", "Merge", "Mixing", "Part", "Report",
-    "Schedule", "Score", "Shard", "SwarmsimError", "Tick", "Traffic",
+    "Arguments", "Assignment", "Block", "Dataset", "Event", "Federation", "InputError", "Merge", "Mixing", "Part",
+    "Report", "Schedule", "Score", "Shard", "SwarmsimError", "Tick", "Traffic",
 ]  # fmt: skip
 
 
@@ -189,6 +189,15 @@ class Merge(NamedTuple):
     reason: str
 
 
+class Event(NamedTuple):
+    """One line of events.csv: what happened to an institution, or to `all`."""
+
+    round: int
+    event: str
+    institution: str
+    detail: str
+
+
 @dataclass(frozen=True)
 class Report:
     """What the loop yields when a round is over (round 0: before any training)."""
@@ -199,6 +208,7 @@ class Report:
     merges: tuple[Merge, ...] = ()
     seconds: float | None = None  # simulated
     wall: Mapping[str, float] = field(default_factory=dict)  # where the wall time went: train, evaluate, ...
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -208,7 +218,8 @@ class Tick:
     `mixing` is W as it acts in this round: rows of institutions that sleep are those of the identity, and the weight
     of a lost message is where the schedule put it. `active` are the institutions awake (None: all); `lost` are the
     messages (src, dst) that are sent and do not arrive; `ages` gives how many rounds old the value is that arrives
-    for each entry of W (None: 0 everywhere); `plan` is what the method's own protocol says of the round.
+    for each entry of W (None: 0 everywhere); `steps` [n] are the batches that each trains on, where the schedule
+    says it; `plan` is what the method's own protocol says of the round.
     """
 
     t: int
@@ -216,6 +227,7 @@ class Tick:
     active: tuple[int, ...] | None = None
     lost: tuple[tuple[int, int], ...] = ()
     ages: np.ndarray | None = None
+    steps: np.ndarray | None = None
     plan: Any = None
 
     def awake(self, members: Sequence[int]) -> tuple[int, ...]:
@@ -232,8 +244,8 @@ class Schedule:
     """What happens when, for every round of a run: computed from the file and the seed before anything moves.
 
     Round t mixes with `mixings[which[t]]` (the last of `which` holds on); `active[t]` [n] says who is awake (None: all,
-    always); `lost[t]` the messages that do not arrive; `ages[t]` how old arriving values are; `plans[t]` a protocol's
-    own decisions.
+    always); `lost[t]` the messages that do not arrive; `ages[t]` how old arriving values are; `steps[t]` [n]
+    batches; `plans[t]` a protocol's own decisions.
     """
 
     mixings: tuple[Mixing, ...] = ()
@@ -241,6 +253,7 @@ class Schedule:
     active: np.ndarray | None = None
     lost: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     ages: Mapping[int, np.ndarray] = field(default_factory=dict)
+    steps: np.ndarray | None = None
     plans: tuple[Any, ...] = ()
 
     def tick(self, t: int) -> Tick:
@@ -250,4 +263,5 @@ class Schedule:
         if self.active is not None and not self.active[t].all():
             awake = tuple(np.flatnonzero(self.active[t]).tolist())
         plan = self.plans[t] if self.plans else None
-        return Tick(t, mixing, awake, self.lost.get(t, ()), self.ages.get(t), plan)
+        steps = None if self.steps is None else self.steps[t]
+        return Tick(t, mixing, awake, self.lost.get(t, ()), self.ages.get(t), steps, plan)

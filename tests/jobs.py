@@ -10,8 +10,10 @@ from swarmsim.models.mlp import Mlp
 from swarmsim.models.point import Point
 from swarmsim.runtime.driver import Inline
 from swarmsim.runtime.world import Job
+from swarmsim.schedule.protocol import Protocol
 from swarmsim.tasks.classification import Classification
 from swarmsim.tasks.quadratic import Quadratic
+from swarmsim.timetable import planned
 from swarmsim.types import Block, Mixing, Part, Schedule, Shard
 
 __all__ = ["blobs", "columns", "complete", "identity", "job", "mixing", "params", "quadratic", "ring", "run", "still"]
@@ -94,14 +96,17 @@ def job(
     pool = None
     if getattr(kind, "pools", False):
         pool = Part(np.concatenate([p.x for p in train]), np.concatenate([p.y for p in train]))
+    schedule, names = schedule or still(mixing), tuple(shard.name for shard in shards)
+    if isinstance(algorithm, Protocol) and not schedule.plans:
+        schedule = planned(algorithm, schedule, names, [len(part) for part in train], rounds, seed)
     return Job(
         algorithm=algorithm, model=model or (Point() if objective else Mlp(hidden=(8, 5))),
         task=task or (Quadratic() if objective else Classification()),
-        names=tuple(shard.name for shard in shards), sizes=tuple(len(part) for part in train),
+        names=names, sizes=tuple(len(part) for part in train),
         example=shards[-1].test.x.shape[1:],
         outputs=train[0].y.shape[1] if objective else int(max(p.y.max() for p in train if p.y.size)) + 1,
         shards=dict(enumerate(shards)), tests=tuple(shard.test for shard in shards), external=None,
-        pool=pool, schedule=schedule or still(mixing), servers=servers, blocks=blocks,
+        pool=pool, schedule=schedule, servers=servers, blocks=blocks,
         label_holder=n - 1 if blocks else None,
         hosts={"institution": tuple(i * hosts // n for i in range(n)), "server": (hosts,) * len(servers)},
         rounds=rounds, seed=seed, dtype=dtype, device="cpu", packed=packed,

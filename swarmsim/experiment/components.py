@@ -23,6 +23,7 @@ FOLDERS = {
     "model": "swarmsim.models",
     "task": "swarmsim.tasks",
     "topology": "swarmsim.topology",
+    "merge": "swarmsim.merge",
     "algorithm": "swarmsim.algorithms",
 }
 

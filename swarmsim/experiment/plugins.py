@@ -31,6 +31,7 @@ NEEDS = {  # what the rest of swarmsim asks of a component of each section
     "model": ("stages",),
     "task": ("outputs", "loss", "scored_by"),
     "topology": ("graph", "weights"),
+    "merge": ("merge", "weighted", "needs", "breakdown"),
     "algorithm": ("start", "round", "models", "rule", "packs"),
 }
 

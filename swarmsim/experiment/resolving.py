@@ -20,7 +20,7 @@ REQUIRED = ("data", "model", "task", "algorithm")
 SHARED = ("name", "seed", "institutions", "data", "partition")
 MOST_METHODS = 200
 TOP_KEYS = ("name", "extends", "seed", "rounds", "institutions", *FOLDERS, "methods", *SETTINGS)
-ENTRY_KEYS = ("label", "rounds", "model", "task", "topology", "algorithm", *SETTINGS)
+ENTRY_KEYS = ("label", "rounds", "model", "task", "topology", "merge", "algorithm", *SETTINGS)
 
 
 def resolve(root: Node, overridden: Sequence[Node] = (), plugins: tuple[str, ...] = ()) -> Study:

@@ -17,7 +17,8 @@ from swarmsim.types import Arguments
 
 __all__ = ["json_schema"]
 
-REMOVABLE = ("partition", "topology", "algorithm")
+REMOVABLE = ("partition", "topology", "merge", "algorithm")
+OPTIONAL = ("faults", "pace", "checkpoint")  # the same among the sections without a folder
 
 
 def json_schema(plugins: Sequence[str] = ()) -> dict[str, Any]:
@@ -33,7 +34,7 @@ def json_schema(plugins: Sequence[str] = ()) -> dict[str, Any]:
     for key, cls in SETTINGS.items():
         defs[key] = _definition(key, cls)
         keys[key] = {"$ref": f"#/$defs/{key}"}
-    keys["checkpoint"] = {"anyOf": [keys["checkpoint"], {"type": "null"}]}
+    keys |= {key: {"anyOf": [keys[key], {"type": "null"}]} for key in OPTIONAL}
     keys["methods"] = _methods({key: keys[key] for key in ENTRY_KEYS})
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

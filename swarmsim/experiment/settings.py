@@ -6,6 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from swarmsim.schedule.faults import Faults
+from swarmsim.schedule.pace import Pace
 from swarmsim.types import Arguments
 
 __all__ = ["SETTINGS", "Checkpoint", "Evaluate", "General", "Label", "RuntimeSettings", "Seeds"]
@@ -81,4 +83,6 @@ class RuntimeSettings(Arguments):
         return self
 
 
-SETTINGS: dict[str, type[Arguments]] = {"evaluate": Evaluate, "checkpoint": Checkpoint, "runtime": RuntimeSettings}
+SETTINGS: dict[str, type[Arguments]] = {
+    "faults": Faults, "pace": Pace, "evaluate": Evaluate, "checkpoint": Checkpoint, "runtime": RuntimeSettings,
+}  # fmt: skip

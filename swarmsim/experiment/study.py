@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swarmsim.experiment.settings import Checkpoint, Evaluate, RuntimeSettings
+from swarmsim.schedule.faults import Faults
+from swarmsim.schedule.pace import Pace
 from swarmsim.types import Arguments
 
 __all__ = ["Experiment", "Study"]
@@ -31,7 +33,10 @@ class Experiment:
     model: Arguments
     task: Arguments
     topology: Arguments | None
+    merge: Arguments | None
     algorithm: Arguments
+    faults: Faults | None
+    pace: Pace | None
     evaluate: Evaluate
     checkpoint: Checkpoint | None
     runtime: RuntimeSettings

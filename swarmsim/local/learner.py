@@ -40,18 +40,16 @@ class Learner:
         weights = (segment or self.network).initial()
         return {"weights": weights, "optimizer": self.rule.start(weights["params"])}
 
-    def batches(self, institution: int, size: int, t: int) -> list[torch.Tensor]:
-        """The batches (indices into the shard) that an institution takes in round t."""
+    def batches(self, institution: int, size: int, t: int, steps: int | None = None) -> list[torch.Tensor]:
+        """The batches (indices into the shard) that an institution takes in round t; `steps` of them if given."""
         rng, training = stream(self.seed, "batches", t, institution), self.training
-        drawn = plan(size, training.batch, training.local_steps, training.local_epochs, rng)
+        epochs = training.local_epochs if steps is None else None
+        drawn = plan(size, training.batch, steps or training.local_steps, epochs, rng)
         return [torch.from_numpy(index) for index in drawn]
 
     def count(self, size: int) -> int:
         """How many batches an institution with `size` examples takes in a round."""
-        training = self.training
-        if size == 0 or training.local_steps is not None:
-            return training.local_steps if size else 0
-        return (training.local_epochs or 1) * (1 if training.batch is None else -(-size // training.batch))
+        return self.training.count(size)
 
     def batch_size(self, size: int, k: int) -> int:
         """How many examples the k-th of them has: the last of an epoch may be ragged."""

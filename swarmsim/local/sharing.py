@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ from swarmsim.network.located import Group, Located
 from swarmsim.rows import Segment
 from swarmsim.types import InputError
 
-__all__ = ["Averaging", "Shared", "Verb", "all_of", "exchange", "shares", "statistics_of"]
+__all__ = ["Averaging", "Shared", "Verb", "all_of", "exchange", "exchange_beside", "shares", "statistics_of"]
 
 Verb = Callable[[Located, str], Located]  # a verb of the net (values, kind) with its other arguments filled in
 
@@ -47,8 +47,14 @@ class Shared:
 class Averaging(Training):
     """Training whose results are averaged; BatchNorm's statistics and whole stages may stay where the patients are."""
 
+    needs: ClassVar[tuple[str, ...]] = ()  # what the mixing matrix must be, such as doubly_stochastic
+
     batch_norm: Literal["average", "local"] = Field("average", description="BatchNorm statistics: averaged, or kept")
     personal: tuple[str, ...] = Field((), description="stages that never leave their institution, such as the last one")
+
+    def requirements(self) -> tuple[str, ...]:
+        """What the mixing matrix must be with these arguments, in the words of `needs`."""
+        return self.needs
 
     def shared(self, part: Segment) -> Shared:
         """What crosses: parameters, and BatchNorm's rows unless they stay local; without the personal stages."""
@@ -91,6 +97,13 @@ def exchange(verb: Verb, source: Located, into: Located, group: Group, shared: S
         return {**mine, **{kind: shared.put(kind, mine[kind], row) for kind, row in zip(kinds, new, strict=True)}}
 
     return group.map(put, into, *rows)
+
+
+def exchange_beside(verb: Verb, rows: Located, group: Group, shared: Shared) -> Located:
+    """Rows [d] that belong to the parameters (trackers, moments), exchanged where those are, as optimizer_state."""
+    held = rows.map(lambda row: {"params": row})
+    params = Shared(("params",), shared.spans)
+    return exchange(lambda values, _: verb(values, "optimizer_state"), held, held, group, params)["params"]
 
 
 def _spans(part: Segment, kinds: Sequence[str], personal: Sequence[str]) -> dict[str, tuple[tuple[int, int], ...]]:

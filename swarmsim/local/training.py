@@ -10,7 +10,11 @@ from swarmsim.lazy import torch
 from swarmsim.local.optimizer import AdamW, Sgd
 from swarmsim.types import Arguments
 
-__all__ = ["LearningRate", "Training"]
+__all__ = ["ASYNCHRONOUS", "LINKS", "PRESENCE", "LearningRate", "Training"]
+
+PRESENCE = ("participation", "churn", "down")  # of `faults`: who is awake
+LINKS = (*PRESENCE, "link_loss", "partitions", "lost_weight")  # and which messages arrive
+ASYNCHRONOUS = (*LINKS, "delay")  # and when
 
 
 class LearningRate(Arguments):
@@ -55,6 +59,7 @@ class LearningRate(Arguments):
 class Training(Arguments):
     """What one institution does between two exchanges: so many steps of an optimiser over its own examples."""
 
+    obeys: ClassVar[tuple[str, ...]] = ()  # what of the section `faults` changes this method
     packs: ClassVar[bool] = False  # whether the institutions' steps can be computed at once
 
     lr: float = Field(gt=0, description="learning rate")
@@ -74,6 +79,12 @@ class Training(Arguments):
         if self.optimizer == "adamw" and self.momentum:
             raise ValueError("momentum belongs to sgd: adamw has its own; leave one of them out")
         return self
+
+    def count(self, size: int) -> int:
+        """How many batches an institution with `size` examples takes in a round."""
+        if size == 0 or self.local_steps is not None:
+            return self.local_steps if size else 0
+        return (self.local_epochs or 1) * (1 if self.batch is None else -(-size // self.batch))
 
     def rule(self) -> Sgd | AdamW:
         """The optimiser as a pure function of rows."""

@@ -9,8 +9,9 @@ from swarmsim.types import InputError
 __all__ = ["claim"]
 
 CONTRACT = (
-    "experiment.yaml", "manifest.json", "metrics.csv", "timing.csv", "ledger.csv", "merges.csv", "summary.json",
-    "partition.npz", "events.out.tfevents.*", "model/*.safetensors", "model/layout.json", "checkpoints/round-*",
+    "experiment.yaml", "manifest.json", "metrics.csv", "timing.csv", "ledger.csv", "merges.csv", "events.csv",
+    "summary.json", "partition.npz", "events.out.tfevents.*", "model/*.safetensors", "model/layout.json",
+    "checkpoints/round-*",
 )  # fmt: skip
 """Everything a run writes into its folder (DESIGN section 8)."""
 

@@ -42,12 +42,17 @@ def partition_figure(names: Sequence[str], classes: Sequence[str], counts: np.nd
 
 
 def topology_figure(
-    graph: networkx.Graph, names: Sequence[str], values: Mapping[str, float] | None = None, metric: str = ""
-) -> Figure:
-    """The graph, its nodes in institution order, coloured by a metric where values are given."""
+    graph: networkx.Graph, names: Sequence[str], values: Mapping[str, float] | None = None, metric: str = "",
+    traffic: Mapping[tuple[str, str], int] | None = None,
+) -> Figure:  # fmt: skip
+    """The graph, its nodes in institution order, coloured by a metric where values are given.
+
+    Edges are as wide as the bytes that crossed them, by (src, dst), where traffic is given: the busiest 4 points, an
+    idle one a hair.
+    """
     figure, axes = _blank(width=7.5)
     places = _places(graph)
-    _draw_edges(axes, graph, places)
+    _draw_edges(axes, graph, places, _widths(graph, names, traffic))
     shown = [(values or {}).get(name, np.nan) for name in names]
     size = 500 if len(names) <= LABELLED else max(6.0, 6000 / len(names))
     missing = {"plotnonfinite": True, "cmap": _colour_map()} if values else {"color": COLOURS[4]}
@@ -102,18 +107,33 @@ def _places(graph: networkx.Graph) -> np.ndarray:
 ARROWS = 300  # more directed edges than this are drawn as lines: an arrow each would take a minute, and show nothing
 
 
-def _draw_edges(axes, graph: networkx.Graph, places: np.ndarray) -> None:
+def _draw_edges(axes, graph: networkx.Graph, places: np.ndarray, widths: list[float]) -> None:
     from matplotlib.collections import LineCollection
 
-    index = {node: place for place, node in enumerate(graph)}
-    ends = [(index[a], index[b]) for a, b in graph.edges() if a != b]
+    ends = _ends(graph)
     if not graph.is_directed() or len(ends) > ARROWS:
-        look = {"colors": "#888888", "linewidths": min(1.5, max(0.1, 200 / max(1, len(ends)))), "zorder": 1}
+        look = {"colors": "#888888", "linewidths": widths, "zorder": 1}
         axes.add_collection(LineCollection([places[list(pair)] for pair in ends], **look))
         return
-    for a, b in ends:
-        arrow = {"arrowstyle": "-|>", "color": "#888888", "shrinkA": 10, "shrinkB": 12}
+    for (a, b), width in zip(ends, widths, strict=True):
+        arrow = {"arrowstyle": "-|>", "color": "#888888", "linewidth": width, "shrinkA": 10, "shrinkB": 12}
         axes.annotate("", places[b], places[a], arrowprops=arrow, zorder=1)
+
+
+def _ends(graph: networkx.Graph) -> list[tuple[int, int]]:
+    index = {node: place for place, node in enumerate(graph)}
+    return [(index[a], index[b]) for a, b in graph.edges() if a != b]
+
+
+def _widths(graph: networkx.Graph, names: Sequence[str], traffic: Mapping[tuple[str, str], int] | None) -> list[float]:
+    """Of each edge; of an undirected one for the traffic both ways."""
+    ends = _ends(graph)
+    if not traffic:
+        return [min(1.5, max(0.1, 200 / max(1, len(ends))))] * len(ends)
+    both = not graph.is_directed()
+    crossed = [traffic.get((names[a], names[b]), 0) + both * traffic.get((names[b], names[a]), 0) for a, b in ends]
+    busiest = max(*crossed, 1)
+    return [0.15 + 3.85 * each / busiest for each in crossed]
 
 
 def _colour_map():

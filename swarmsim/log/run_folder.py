@@ -20,6 +20,7 @@ HEADERS = {
     "timing": ("round", "wall_seconds"),
     "ledger": ("round", "src", "dst", "kind", "messages", "bytes"),
     "merges": ("round", "merge", "leader", "contributors", "left_out", "reason"),
+    "events": ("round", "event", "institution", "detail"),
 }
 
 
@@ -66,6 +67,7 @@ class RunFolder:
         self._tables["metrics"].append(metrics)
         self._tables["ledger"].append(sorted(report.traffic))
         self._tables["merges"].append(merges)
+        self._tables["events"].append(report.events)
         self._record_timing(report.round, {f"{part}_seconds": spent for part, spent in report.wall.items()})
 
     def _record_timing(self, round_: int, parts: dict[str, float]) -> None:
@@ -89,14 +91,17 @@ class RunFolder:
         for table in self._tables.values():
             table.close()
 
-    def finish(self, status: str, cause: str | None = None, flops: Mapping[str, int] | None = None) -> dict[str, Any]:
+    def finish(
+        self, status: str, cause: str | None = None, flops: Mapping[str, int] | None = None,
+        attendance: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
         """Close the tables, write summary.json from them, then the status; returns the summary.
 
-        `flops` are those of one round, by participant.
+        `flops` are those of one round, by participant; `attendance` says who was in how many merges, and who was not.
         """
         self.sync()
         self.close()
-        summary = summarise(self.path, flops)
+        summary = summarise(self.path, flops) | ({"merges": dict(attendance)} if attendance else {})
         write_json(self.path / "summary.json", summary)
         end_manifest(self.path, status, cause)
         return summary

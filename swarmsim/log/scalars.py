@@ -40,7 +40,7 @@ TAGS = {
     "time/wall_seconds": "wall time since the run began, resumed halves added up",
     "time/simulated_seconds": "the simulated clock at the end of the round",
     "data/partition": "figure: examples of each class at each institution",
-    "network/topology": "figure: who talks to whom, coloured by the final main metric of the test set",
+    "network/topology": "figure, ten of them in a run: who talks to whom, nodes by the main metric, edges by bytes",
     "experiment": "text: the resolved experiment file",
 }
 """Every tag that swarmsim writes, and what it means."""

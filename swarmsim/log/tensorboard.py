@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Board", "Setup", "folder_names"]
 
+PICTURES = 10  # of the topology in a run
+PICTURED = 100  # institutions: of more, only the last picture is drawn
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -29,7 +34,7 @@ class Setup:
 
     counts [n, classes]: training examples of each class at each institution; graph: its nodes in institution
     order; yaml: the resolved experiment; hparams: nested as in YAML; flops: of one round, by participant; nodes:
-    names of the graph's nodes, where they are not the institutions.
+    names of the graph's nodes, where they are not the institutions; rounds: how many the run has.
     """
 
     names: tuple[str, ...]
@@ -40,6 +45,7 @@ class Setup:
     hparams: Mapping[str, Any] = field(default_factory=dict)
     flops: Mapping[str, int] = field(default_factory=dict)
     nodes: tuple[str, ...] = ()
+    rounds: int = 1
 
 
 class Board:
@@ -64,7 +70,9 @@ class Board:
         self._writers = {ROOT: writer(Path(path))}
         self._writers |= {name: writer(Path(path) / folder) for name, folder in folders.items()}
         self._latest: dict[str, dict[str, float]] = {}  # {tag: {institution: value}} of the last evaluation
-        self._laid_out, self._drawn = False, bool(after)
+        self._laid_out, self._drawn, self._pictured = False, bool(after), False
+        self._crossed: Counter[tuple[str, str]] = Counter()
+        self._due = (after or 0) + max(1, setup.rounds // PICTURES) if len(setup.names) <= PICTURED else math.inf
         if after is None:
             self._add(ROOT, start_summary(setup.hparams), 0)
             self._writers[ROOT].add_text("experiment", f"```yaml\n{setup.yaml.rstrip()}\n```", 0)
@@ -91,6 +99,11 @@ class Board:
             self._add(run, _summary(runs[run]), report.round)
         if report.round and not self._drawn:
             self._draw()
+        for line in report.traffic:
+            if not line.kind.startswith("eval_"):
+                self._crossed[line.src, line.dst] += line.bytes
+        if report.round >= self._due and any(score.split == "test" for score in report.scores):
+            self._draw_topology()
 
     def flush(self) -> None:
         """Write out every point that was recorded."""
@@ -101,7 +114,8 @@ class Board:
         """Draw the topology with the last scores, note how the run ended, close the files."""
         if not self._drawn:
             self._draw()
-        self._draw_topology()
+        if self._crossed or not self._pictured:
+            self._draw_topology()
         self._add(ROOT, end_summary(status == "completed"), self._round)
         self.close()
 
@@ -129,12 +143,16 @@ class Board:
             )
 
     def _draw_topology(self) -> None:
-        if self.setup.graph is None:
+        """The topology as it is now: nodes by their last scores, edges by what crossed since the last picture."""
+        setup = self.setup
+        self._due = self._round + max(1, setup.rounds // PICTURES) if len(setup.names) <= PICTURED else math.inf
+        if setup.graph is None:
             return
-        metric, setup = main_metric(self._latest) or "", self.setup
+        metric, self._pictured = main_metric(self._latest) or "", True
         values = None if setup.nodes else self._latest.get(metric)
-        figure = figures.topology_figure(setup.graph, setup.nodes or setup.names, values, metric)
+        figure = figures.topology_figure(setup.graph, setup.nodes or setup.names, values, metric, self._crossed)
         self._add(ROOT, _picture("network/topology", figure), self._round)
+        self._crossed.clear()
 
 
 def folder_names(names: Sequence[str]) -> dict[str, str]:

@@ -17,14 +17,24 @@ Block = tuple[tuple[int, ...], Any]  # members, and one tree with their values s
 
 
 class Located:
-    """One tree a member: `values[i]`, and stacked for members whose trees have the same shapes."""
+    """One tree a member: `values[i]`, and stacked for members whose trees have the same shapes.
 
-    def __init__(self, values: dict[int, Any] | None = None, blocks: list[Block] | None = None) -> None:
-        self._values, self._blocks = values, blocks
+    Values that are on their way are what `later` returns, which is called when they are first looked at.
+    """
+
+    def __init__(
+        self,
+        values: dict[int, Any] | None = None,
+        blocks: list[Block] | None = None,
+        later: Callable[[], dict[int, Any]] | None = None,
+    ) -> None:
+        self._values, self._blocks, self._later = values, blocks, later
 
     @property
     def values(self) -> dict[int, Any]:
         """Member -> tree, members ascending."""
+        if self._later is not None:
+            self._values, self._later = self._later(), None
         if self._values is None:
             pairs = [
                 pair
@@ -39,7 +49,7 @@ class Located:
         """The same values packed: members with equal shapes share one tree."""
         if self._blocks is None:
             alike: dict[str, list[int]] = {}
-            for member, tree in self._values.items():
+            for member, tree in self.values.items():
                 alike.setdefault(signature(tree), []).append(member)
             self._blocks = [(tuple(who), stack([self._values[i] for i in who])) for who in alike.values()]
         return self._blocks
@@ -56,9 +66,9 @@ class Located:
 
     def map(self, f: Callable) -> Located:
         """f of every member's tree; of the stacked trees where they are packed, so f works on the last axis."""
-        if self._values is None:
+        if self._values is None and self._blocks is not None:
             return Located(blocks=[(members, f(tree)) for members, tree in self._blocks])
-        return Located({member: f(tree) for member, tree in self._values.items()})
+        return Located({member: f(tree) for member, tree in self.values.items()})
 
     def __or__(self, newer: Located) -> Located:
         """These values, replaced by `newer` ones where a member has them."""
@@ -68,7 +78,7 @@ class Located:
         return iter(self.values)
 
     def __len__(self) -> int:
-        return len(self._values) if self._values is not None else sum(len(members) for members, _ in self._blocks)
+        return len(self.values) if self._blocks is None else sum(len(members) for members, _ in self._blocks)
 
 
 class Group:

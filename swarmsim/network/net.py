@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from swarmsim.lazy import torch
+from swarmsim.network.arrivals import Arrivals
 from swarmsim.network.ledger import Ledger
 from swarmsim.network.located import Group, Located
 from swarmsim.network.mixing import Reach, combine
@@ -38,13 +39,25 @@ class Transport(Protocol):
 class Net:
     """The verbs. `me` is this host, `place` says which host a member lives on; without a ledger nothing is counted."""
 
-    def __init__(self, me: int, place: Place, transport: Transport, ledger: Ledger | None) -> None:
+    def __init__(
+        self, me: int, place: Place, transport: Transport, ledger: Ledger | None, arrivals: Arrivals | None = None,
+        defers: bool = False,
+    ) -> None:  # fmt: skip
+        """`arrivals` are those of a net on the same transport."""
         self._me, self._place, self._transport, self._ledger = me, place, transport, ledger
+        self._arrivals, self._defers = arrivals or Arrivals(transport.receive), defers
         self._reaches: dict = {}
 
     def uncounted(self) -> Net:
         """The experimenter's view: the same verbs for looking at a run, which is not communication."""
-        return Net(self._me, self._place, self._transport, None)
+        return Net(self._me, self._place, self._transport, None, self._arrivals)
+
+    def deferred(self) -> Net:
+        """The same verbs, where a receiver waits when it first looks at what it got, which it must before a round ends.
+
+        So it can go on with whatever is here already: which bits it computes depends on no message's time.
+        """
+        return Net(self._me, self._place, self._transport, self._ledger, self._arrivals, defers=True)
 
     def send(self, values: Located, src: Group, dst: Group, kind: str, route: Mapping[int, int] | None = None):
         """Each source member's tree to one destination member: `route[i]`, by default the member i itself.
@@ -55,24 +68,24 @@ class Net:
         if len(set(route.values())) != len(route):
             raise ValueError(f"net.send: two sources share a destination in {dict(route)}; use net.gather")
         arrived = self._carry(values, [(src, i, dst, j) for i, j in route.items()], kind)
-        return Located({j: tree for (_, j), tree in sorted(arrived.items(), key=lambda item: item[0][1])})
+        return self._located(
+            lambda: {j: tree for (_, j), tree in sorted(arrived().items(), key=lambda item: item[0][1])}
+        )
 
     def gather(self, values: Located, src: Group, dst: Group, at: int, kind: str) -> Located:
         """Every source member's tree at one destination member: {at: [tree, ...]} in member order."""
         arrived = self._carry(values, [(src, i, dst, at) for i in src.members], kind)
-        return Located({at: [arrived[i, at] for i in src.members]} if at in dst.here else {})
+        return self._located(lambda: {at: list(arrived().values())} if at in dst.here else {})
 
     def broadcast(self, values: Located, src: Group, at: int, dst: Group, kind: str) -> Located:
         """One source member's tree at every destination member."""
         arrived = self._carry(values, [(src, at, dst, j) for j in dst.members], kind)
-        return Located({j: arrived[at, j] for j in dst.here})
+        return self._located(lambda: {j: tree for (_, j), tree in arrived().items()})
 
     def scatter(self, values: Located, src: Group, at: int, dst: Group, kind: str) -> Located:
         """The inverse of `gather`: the list at one source member, an item to each destination member, in order."""
-        arrived = Located({})
-        for k, j in enumerate(dst.members):
-            arrived |= self.send(values[k], src, dst, kind, {at: j})
-        return arrived
+        pieces = [self.send(values[k], src, dst, kind, {at: j}) for k, j in enumerate(dst.members)]
+        return self._located(lambda: dict(sorted(pair for piece in pieces for pair in piece.values.items())))
 
     def average(self, values: Located, shares: Sequence[float], src: Group, dst: Group, at: int, kind: str) -> Located:
         """A weighted mean at one member: sum_i shares_i x_i, one share a source member, in member order."""
@@ -99,7 +112,7 @@ class Net:
         for host in sorted({self._place(group.kind, i) for _, i in wanted} - {self._me}):
             theirs = [key for key in wanted if self._place(group.kind, key[1]) == host]
             keys += theirs
-            trees.append(self._transport.receive(host))
+            trees.append(self._arrivals.expect(host)())
         if not wanted:
             return Located({})
         places = {key: place for place, key in enumerate(keys)}
@@ -108,7 +121,7 @@ class Net:
     def collect(self, values: Located, tick: Tick, group: Group, kind: str) -> Located:
         """At every member what its neighbours in W sent, and its own: {j: tree}, j ascending."""
         columns = {i: tick.mixing.row(i)[0].tolist() for i in group.members}
-        arrived = self._carry(values, [(group, j, group, i) for i, row in columns.items() for j in row], kind)
+        arrived = self._carry(values, [(group, j, group, i) for i, row in columns.items() for j in row], kind)()
         self._count_lost(tick, group, {(0, i): tree for i, tree in values.values.items()}, kind)
         return Located({i: {j: arrived[j, i] for j in columns[i]} for i in group.here})
 
@@ -147,10 +160,11 @@ class Net:
             if (0, src) in held and src in group.members and dst in group.members and (size := nbytes(held[0, src])):
                 self._ledger.count(group.names[src], group.names[dst], f"lost_{kind}", size)
 
-    def _carry(self, values: Located, pairs: list[tuple[Group, int, Group, int]], kind: str) -> dict:
-        """Bring trees from source to destination members: {(source, destination): tree} for destinations here.
+    def _carry(self, values: Located, pairs: list[tuple[Group, int, Group, int]], kind: str) -> Callable[[], dict]:
+        """Bring trees from source to destination members: a function that waits for those which come here.
 
-        A tree that several members of one host want crosses to that host once; the ledger counts each message.
+        It returns {(source, destination): tree} for destinations here. A tree that several members of one host
+        want crosses to that host once; the ledger counts each message.
         """
         outgoing: dict[int, dict[int, Any]] = {}
         incoming: dict[int, dict[int, None]] = {}
@@ -165,9 +179,17 @@ class Net:
                 incoming.setdefault(sender, {})[i] = None
         for host in sorted(outgoing):
             self._transport.send(host, list(outgoing[host].values()))
-        for host in sorted(incoming):
-            held.update(zip(incoming[host], self._transport.receive(host), strict=True))
-        return {(i, j): held[i] for _, i, dst, j in pairs if self._place(dst.kind, j) == self._me}
+        expected = {host: self._arrivals.expect(host) for host in sorted(incoming)}
+
+        def arrived() -> dict:
+            for host, trees in expected.items():
+                held.update(zip(incoming[host], trees(), strict=True))
+            return {(i, j): held[i] for _, i, dst, j in pairs if self._place(dst.kind, j) == self._me}
+
+        return arrived
+
+    def _located(self, arrived: Callable[[], dict]) -> Located:
+        return Located(later=arrived) if self._defers else Located(arrived())
 
     def _count(self, src: Group, i: int, dst: Group, j: int, tree: Any, kind: str) -> None:
         if self._ledger is not None and (src.kind, i) != (dst.kind, j) and (size := nbytes(tree)):

@@ -102,7 +102,11 @@ class World:
     def _work(self, tick: Tick, group: Group) -> tuple[Located, Located, Located]:
         """Examples of each member, the batches that it takes in this round, and where its random numbers come from."""
         examples = self.shards if group.kind == "institution" else self.pool
-        batches = group.each(lambda i, xy: self.learner.batches(i, len(xy[1]), tick.t), examples)
+        steps = tick.steps if group.kind == "institution" else None
+        batches = group.each(
+            lambda i, xy: self.learner.batches(i, len(xy[1]), tick.t, None if steps is None else int(steps[i])),
+            examples,
+        )
         return examples, batches, group.each(lambda i: self.learner.address(i, tick.t))
 
     def _note_losses(self, group: Group, losses: Located) -> None:

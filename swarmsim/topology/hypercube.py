@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from swarmsim.lazy import networkx
 from swarmsim.topology.base import Topology
-from swarmsim.topology.graphs import institutions, undirected_graph
-from swarmsim.types import InputError
+from swarmsim.topology.graphs import dimension, undirected_graph
 
 __all__ = ["Hypercube"]
 
@@ -21,11 +20,5 @@ class Hypercube(Topology):
 
     def graph(self, n: int | None, seed: int) -> networkx.Graph:
         """n d / 2 edges."""
-        n = institutions(n)
-        d = n.bit_length() - 1
-        if n != 2**d:
-            raise InputError(
-                f"topology hypercube: n = {n} institutions, but n = 2^d is needed; the nearest are {2**d} and "
-                f"{2 ** (d + 1)}, and `use: exponential` or `use: torus` takes any n"
-            )
+        d = dimension(n, "hypercube", "exponential", "torus")
         return undirected_graph(n, ((i, i ^ (1 << k)) for i in range(n) for k in range(d)))

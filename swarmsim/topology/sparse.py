@@ -37,7 +37,7 @@ def symmetric_ends(w: csr_array) -> tuple[float, float]:
     bound = float((2 * w.diagonal() - 1).min())
     deviation = _operator(w.shape[0], lambda x: w @ x - x.mean())
     low = _converged(
-        lambda: eigsh(deviation, which="SA", v0=start, maxiter=10, **LANCZOS)[0],
+        lambda: eigsh(w, which="SA", v0=start, maxiter=10, **LANCZOS)[0],
         lambda: eigsh(w.tocsc(), k=1, sigma=bound - 1e-6, v0=start, return_eigenvectors=False)[0],
     )
     high = _converged(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from swarmsim.types import Merge, Report, Score, Traffic
+from swarmsim.types import Event, Merge, Report, Score, Traffic
 
 __all__ = ["NAMES", "report", "reports"]
 
@@ -21,7 +21,8 @@ def report(t, names=NAMES):
     traffic = [Traffic(t, name, names[i - 1], "weights", 1, 1000 + i) for i, name in enumerate(names)] if t else []
     traffic += [Traffic(t, names[0], names[1], "eval_weights", 1, 7)] if t else []
     merges = (Merge(t, 0, names[0], names[:2], names[2:3], "late"),) if t else ()
-    return Report(t, tuple(scores), tuple(traffic), merges, None, {"train": 0.25, "evaluate": 0.5})
+    events = (Event(t, "lost", names[0], f"from {names[1]}"),) if t else ()
+    return Report(t, tuple(scores), tuple(traffic), merges, None, {"train": 0.25, "evaluate": 0.5}, events)
 
 
 def reports(rounds, names=NAMES):

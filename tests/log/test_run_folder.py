@@ -13,7 +13,7 @@ from swarmsim.types import InputError, Score
 from tests.log.reports import NAMES, report, reports
 
 FACTS = {"name": "made-up", "seed": 0, "threads": 1, "runtime": "inline", "hosts": 1}
-TABLES = ("metrics", "timing", "ledger", "merges")
+TABLES = ("metrics", "timing", "ledger", "merges", "events")
 
 
 def write(path, rounds=5, **options):
@@ -43,6 +43,9 @@ def test_every_value_comes_back_exactly(tmp_path):
     assert lines(tmp_path / "a" / "merges.csv")[0] == {
         "round": "1", "merge": "0", "leader": "basel", "contributors": "basel;hungarian", "left_out": "va",
         "reason": "late",
+    }  # fmt: skip
+    assert lines(tmp_path / "a" / "events.csv")[0] == {
+        "round": "1", "event": "lost", "institution": "basel", "detail": "from hungarian",
     }  # fmt: skip
     assert [row["src"] for row in lines(tmp_path / "a" / "ledger.csv")[:4]] == ["basel", "basel", "hungarian", "va"]
     assert (tmp_path / "a" / "experiment.yaml").read_text() == "name: made-up\n"

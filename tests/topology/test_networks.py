@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 
 from swarmsim.topology.build import build
-from swarmsim.topology.describe import check_connected, describe
+from swarmsim.topology.connected import check_connected
+from swarmsim.topology.describe import describe
 from swarmsim.topology.file import File
 from swarmsim.topology.graphs import directed_graph, undirected_graph
 from swarmsim.topology.ring import Ring
+from swarmsim.topology.series import series
 from swarmsim.types import InputError
 
 FOLDER = Path(__file__).parents[2] / "topologies"
-FILES = sorted(FOLDER.glob("*.yaml"))
+PLACES = FOLDER / "coast_and_islands.yaml"
+FILES = sorted(set(FOLDER.glob("*.yaml")) - {PLACES})
 HEART = File(path=str(FOLDER / "heart_disease.yaml"))
 
 
@@ -31,8 +34,7 @@ def test_table_in_the_readme_is_what_the_code_says(path):
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_link_has_its_figures(path):
-    graph, w = build(File(path=str(path)), None, 0)
-    assert w.n == len(graph)
+    graph = series(File(path=str(path)), None, 0).network
     assert all(0 < link["latency"] < 0.2 and link["bandwidth"] >= 1e6 for _a, _b, link in graph.edges(data=True))
     assert all({"name", "role", "coordinates"} == set(node) for _i, node in graph.nodes(data=True))
 

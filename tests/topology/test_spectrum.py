@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from math import cos, pi
 
 import numpy as np
@@ -101,6 +102,15 @@ def test_sparse_agrees_with_dense(topology, monkeypatch):
     assert sparse == pytest.approx(dense, abs=1e-8)
 
 
+def test_smallest_eigenvalue_of_a_large_matrix_may_be_positive(monkeypatch):
+    """Lazy weights, (I + W)/2 of a path: the constant vector, eigenvalue 1, must not stand in for a 0."""
+    w = matrix(Path(), 200)
+    eye = w.columns == np.repeat(np.arange(200), np.diff(w.starts))
+    lazy = replace(w, weights=w.weights * 0.4 + 0.6 * eye)
+    monkeypatch.setattr(spectrum, "DENSE", 0)
+    assert spectrum.lambda_min(lazy) == pytest.approx(0.6 + 0.4 * (1 / 3 - 2 / 3 * cos(pi / 200)), abs=1e-8)
+
+
 def test_large_ring_through_shift_and_invert():
     w = matrix(Ring(), 10_000)
     assert spectrum.spectral_gap(w) == pytest.approx(2 / 3 * (1 - cos(2 * pi / 10_000)), rel=1e-6)
@@ -118,8 +128,12 @@ def test_describe_of_the_ring():
     assert told.pop("rho") == told.pop("period_product_error") == pytest.approx(0.804738, abs=1e-6)
     assert told.pop("spectral_gap") == pytest.approx(0.195262, abs=1e-6)
     assert told.pop("lambda_min") == pytest.approx(-1 / 3, abs=1e-12)
+    squares = (1 / 3 + 2 / 3 * np.cos(2 * pi * np.arange(8) / 8)) ** 2
+    noise = np.mean(squares / (1 - 0.95 * squares))
+    assert told.pop("effective_neighbours") == pytest.approx(1 / 0.05 / noise, rel=1e-12)
     assert told == {
-        "n": 8, "edges": 8, "directed": False, "connected": True, "doubly_stochastic": True, "period": 1,
+        "n": 8, "edges": 8, "directed": False, "connected": True, "doubly_stochastic": True, "stochastic": "doubly",
+        "negative_weights": False, "period": 1, "window": 1, "perron": None,
         "degree": {"min": 2, "mean": 2.0, "max": 2},
     }  # fmt: skip
 

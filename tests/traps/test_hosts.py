@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from swarmsim.runtime.driver import Inline
+from swarmsim.timetable import planned
 from tests.comparing import bytes_of, digest
 from tests.jobs import blobs, job, mixing, run, still
 from tests.methods import VARIANTS, method, small_job
@@ -46,7 +47,7 @@ def test_every_method_runs_with_two_institutions_of_one_and_of_many_examples(nam
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_every_method_trains(name, arguments):
     """The training loss of every institution that is reported falls in 15 rounds."""
-    rounds = run(small_job(name, {**arguments, "momentum": 0.0}, rounds=15)).rounds
+    rounds = run(small_job(name, {"momentum": 0.0, **arguments}, rounds=15)).rounds
     assert rounds[0].losses.keys() == rounds[-1].losses.keys()
     assert all(rounds[-1].losses[who] < 0.8 * rounds[0].losses[who] for who in rounds[0].losses)
 
@@ -96,6 +97,8 @@ def test_an_institution_without_training_examples_takes_no_step(name, packed):
         work, names=names, sizes=(16, 0, 16), shards=dict(enumerate(shards)), schedule=still(ring), packed=packed,
         tests=tuple(shard.test for shard in shards), hosts={"institution": (0, 0, 0), "server": (1,) * len(work.servers)},
     )  # fmt: skip
+    if name == "swarm/leader_merge":
+        work = replace(work, schedule=planned(work.algorithm, still(ring), names, work.sizes, work.rounds, work.seed))
     done = run(work)
     assert np.isfinite(done.params).all()
     assert "institution-1" not in done.rounds[0].losses

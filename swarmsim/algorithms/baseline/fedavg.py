@@ -7,8 +7,10 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from swarmsim.local.merging import merged_at
 from swarmsim.local.sharing import Averaging, exchange, shares
-from swarmsim.network.located import Located
+from swarmsim.local.training import PRESENCE
+from swarmsim.network.located import Group, Located
 from swarmsim.types import Tick
 
 __all__ = ["Fedavg"]
@@ -25,12 +27,15 @@ class Fedavg(Averaging):
 
     x_i <- train_i(x);  x <- sum_i p_i x_i, with p_i = N_i / N (`weights: samples`) or 1 / n (`equal`).
     One full-batch step is gradient descent on the pooled data; n = 1 is local training. A round moves 2 n d
-    parameters.
+    parameters. Who sleeps (`faults`) takes no part in the round; p is that of the others. Section `merge` replaces the
+    mean by a robust rule, centred at nothing.
 
     Reference: McMahan et al., Communication-efficient learning of deep networks from decentralized data, AISTATS 2017.
     """
 
     packs: ClassVar[bool] = True
+    robust: ClassVar[bool] = True
+    obeys: ClassVar[tuple[str, ...]] = PRESENCE
 
     weights: Literal["samples", "equal"] = Field("samples", description="what an institution's model counts for")
     optimizer_state: Literal["reset", "keep"] = Field("reset", description="an institution's optimiser at a new round")
@@ -43,11 +48,13 @@ class Fedavg(Averaging):
         return State(server, world.institutions.each(lambda i: world.learner.start()))
 
     def round(self, state: State, tick: Tick, world) -> State:
-        learner, institutions = world.learner, world.institutions
+        learner, who = world.learner, tick.awake(world.institutions.members)
+        if not who:
+            return state
+        awake, p = world.institutions.only(who), shares(self.weights, [world.sizes[i] for i in who])
 
         def average(values: Located, kind: str) -> Located:
-            p = shares(self.weights, world.sizes)
-            return world.net.average(values, p, institutions, world.server, 0, kind)
+            return merged_at(world.net, world.merge, values, p, awake, world.server, 0, kind)
 
         def begin(member: dict, weights: dict) -> dict:
             fresh = self.optimizer_state == "reset"
@@ -56,16 +63,21 @@ class Fedavg(Averaging):
                 "optimizer": learner.rule.start(weights["params"]) if fresh else member["optimizer"],
             }
 
-        members = institutions.map(begin, state.members, self.models(state, world))
-        members = world.train(members, tick)
-        kinds = self.shared(learner.network)
-        return State(exchange(average, members["weights"], state.server_weights, world.server, kinds), members)
+        begun = awake.map(begin, state.members, self._sent_out(state, awake, world))
+        trained = world.train(begun, tick, awake)
+        shared = self.shared(learner.network)
+        server = exchange(average, trained["weights"], state.server_weights, world.server, shared)
+        everybody = len(who) == len(world.institutions.members)
+        return State(server, trained if everybody else state.members | trained)
 
     def models(self, state: State, world) -> Located:
         """The global model as it arrives at each institution."""
+        return self._sent_out(state, world.institutions, world)
 
+    def _sent_out(self, state: State, group: Group, world) -> Located:
         def send_out(values: Located, kind: str) -> Located:
-            return world.net.broadcast(values, world.server, 0, world.institutions, kind)
+            return world.net.broadcast(values, world.server, 0, group, kind)
 
-        kinds = self.shared(world.learner.network)
-        return exchange(send_out, state.server_weights, state.members["weights"], world.institutions, kinds)
+        return exchange(
+            send_out, state.server_weights, state.members["weights"], group, self.shared(world.learner.network)
+        )

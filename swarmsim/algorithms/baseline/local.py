@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from swarmsim.local.training import Training
+from swarmsim.local.training import PRESENCE, Training
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
 
@@ -26,6 +26,7 @@ class Local(Training):
     """
 
     packs: ClassVar[bool] = True
+    obeys: ClassVar[tuple[str, ...]] = PRESENCE
 
     def start(self, world) -> State:
         return State(world.institutions.each(lambda i: world.learner.start()))

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from swarmsim.lazy import torch
 from swarmsim.local.sharing import Averaging, Shared
+from swarmsim.local.training import ASYNCHRONOUS
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
 
@@ -37,7 +38,7 @@ class AsyncDpsgd(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
-    delays: ClassVar[bool] = True  # reads the ages of a tick
+    obeys: ClassVar[tuple[str, ...]] = ASYNCHRONOUS
 
     max_delay: int = Field(4, ge=0, le=64, description="oldest model that can arrive, in rounds; so many are kept")
 

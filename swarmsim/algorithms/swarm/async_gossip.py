@@ -10,6 +10,7 @@ from pydantic import Field
 
 from swarmsim.lazy import torch
 from swarmsim.local.sharing import Averaging, Shared
+from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.rng import stream
 from swarmsim.types import Mixing, Tick
@@ -42,6 +43,7 @@ class AsyncGossip(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("symmetric",)
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     max_delay: int = Field(2, ge=0, le=64, description="longest time that a message is on its way, in rounds")
 

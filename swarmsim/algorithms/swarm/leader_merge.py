@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from swarmsim.local.sharing import Averaging, exchange, shares
+from swarmsim.local.merging import merged_at
+from swarmsim.local.sharing import Averaging, Shared, exchange
+from swarmsim.local.training import PRESENCE
 from swarmsim.network.located import Located
-from swarmsim.types import Tick
+from swarmsim.schedule.protocol import MergePlan, Protocol
+from swarmsim.types import InputError, Tick
 
 __all__ = ["LeaderMerge"]
+
+Given = dict[str, Annotated[float, Field(ge=0)]]
 
 
 @dataclass(frozen=True)
 class State:
     members: Located
+    merged: Located  # the weights of the last merge that each institution took
+    held: list[int]  # which merge that was, from 1; 0 before the first
+    leader: int  # who led the last merge
 
 
-class LeaderMerge(Averaging):
-    """Leader merge: every round another institution leads, collects all models, merges them and sends them back.
+class LeaderMerge(Averaging, Protocol):
+    """Leader merge: an elected leader collects the models of a quorum, merges them and sends the merge back.
 
-    x_i <- train_i(x_i);  x_i <- sum_j p_j x_j at the leader t mod n, with p_j = N_j / N or 1 / n.
+    x_i <- train_i(x_i) for those who begin to train; x <- sum_i p_i x_i at the leader over those whose contribution is
+    there in time, with p_i proportional to N_i (`weights: samples`), to 1, or to given numbers, times age_weight^age
+    of what comes late; x_i <- x for those who wait for it. Who trains, leads, is late or away follows from `pace`,
+    `faults` and the arguments before anything moves; merges.csv says who was in every merge, and why others were not.
+    Section `merge` replaces the mean by a robust rule. Optimisers stay where they are.
 
-    The quorum is everybody. The mathematics is that of federated averaging without a server; the traffic is
-    2 (n - 1) d parameters a round, all of it through the leader. Optimisers stay where they are.
+    With everybody on time the mathematics is that of federated averaging without a server, and the traffic is
+    2 (n - 1) d parameters a round, all of it through the leader. A hospital that was away takes the last merge (d
+    parameters) before it trains again.
 
     Reference: Warnat-Herresthal et al., Swarm Learning for decentralized and confidential clinical machine learning,
     Nature 2021.
@@ -33,25 +46,95 @@ class LeaderMerge(Averaging):
 
     packs: ClassVar[bool] = True
     merges: ClassVar[bool] = True
+    robust: ClassVar[bool] = True
+    obeys: ClassVar[tuple[str, ...]] = (*PRESENCE, "partitions")
 
-    weights: Literal["samples", "equal"] = Field("samples", description="what an institution's model counts for")
+    weights: Literal["samples", "equal"] | Given = Field(
+        "samples", description="what an institution's model counts for: by samples, equal, or a number for each by name"
+    )
+
+    @model_validator(mode="after")
+    def _counts_something(self) -> Self:
+        if isinstance(self.weights, dict) and not sum(self.weights.values()):
+            raise ValueError("weights: all of them are 0, so there would be nothing to merge")
+        if self.sync is not None and (self.local_steps is not None or self.local_epochs is not None):
+            raise ValueError("sync says how long an institution trains; leave local_steps and local_epochs out")
+        return self
+
+    def check_names(self, names: tuple[str, ...]) -> None:
+        """Raises InputError for weights that are not those of the institutions."""
+        if isinstance(self.weights, dict) and set(self.weights) != set(names):
+            wrong = sorted(set(self.weights) ^ set(names))
+            raise InputError(f"weights: needs a number for each of {', '.join(names)}; wrong or missing: {wrong[0]}")
 
     def start(self, world) -> State:
-        return State(world.institutions.each(lambda i: world.learner.start()))
+        members = world.institutions.each(lambda i: world.learner.start())
+        return State(members, members["weights"], [0] * len(world.institutions.members), 0)
 
     def round(self, state: State, tick: Tick, world) -> State:
-        institutions, p = world.institutions, shares(self.weights, world.sizes)
-        leader = tick.t % len(institutions.members)
-
-        def merge(values: Located, kind: str) -> Located:
-            merged = world.net.average(values, p, institutions, institutions, leader, kind)
-            return world.net.broadcast(merged, institutions, leader, institutions, kind)
-
-        trained = world.train(state.members, tick)
-        kinds = self.shared(world.learner.network)
-        weights = exchange(merge, trained["weights"], trained["weights"], institutions, kinds)
-        world.report_merge(tick, institutions.names[leader], institutions.names, "all contributed")
-        return State(institutions.map(lambda m, w: {**m, "weights": w}, trained, weights))
+        plan, everyone, shared = tick.plan, world.institutions, self.shared(world.learner.network)
+        members = self._caught_up(state, plan, shared, world)
+        if plan.trains:
+            members = world.train(members, tick, everyone.only(plan.trains))
+        self._report(tick, plan, world)
+        if not plan.contributors:
+            return State(members, state.merged, state.held, state.leader)
+        fresh = self._merge(members, plan, shared, world)
+        receivers = everyone.only(plan.receivers)
+        taken = receivers.map(lambda m, w: {**m, "weights": w}, members, fresh)
+        latest = max(state.held) + 1
+        held = [latest if i in plan.receivers else count for i, count in enumerate(state.held)]
+        return State(_with(members, taken), _with(state.merged, fresh), held, plan.leader)
 
     def models(self, state: State, world) -> Located:
         return state.members["weights"]
+
+    def _caught_up(self, state: State, plan: MergePlan, shared: Shared, world) -> Located:
+        """Who missed the last merge takes it before training, from its leader or whoever else has it."""
+        if not plan.catches_up:
+            return state.members
+        latest, group = max(state.held), world.institutions.only(plan.catches_up)
+        there = [i for i, count in enumerate(state.held) if count == latest]
+        holder = state.leader if state.leader in there else there[0]
+
+        def send(values: Located, kind: str) -> Located:
+            return world.net.broadcast(values, world.institutions, holder, group, kind)
+
+        weights = exchange(send, state.merged, state.members["weights"], group, shared)
+        return _with(state.members, group.map(lambda m, w: {**m, "weights": w}, state.members, weights))
+
+    def _merge(self, members: Located, plan: MergePlan, shared: Shared, world) -> Located:
+        """The merge of the contributions at the leader, at everyone who receives it."""
+        who, net, everyone = [i for i, _ in plan.contributors], world.net, world.institutions
+        counts = [self._count(i, world) * self.weight(age) for i, age in plan.contributors]
+        p, sources, receivers = (
+            [count / sum(counts) for count in counts],
+            everyone.only(who),
+            everyone.only(plan.receivers),
+        )
+
+        def merge(values: Located, kind: str) -> Located:
+            one = merged_at(net, world.merge, values, p, sources, everyone, plan.leader, kind)
+            return net.broadcast(one, everyone, plan.leader, receivers, kind)
+
+        return exchange(merge, members["weights"], members["weights"], receivers, shared)
+
+    def _count(self, i: int, world) -> float:
+        if isinstance(self.weights, dict):
+            return self.weights[world.institutions.names[i]]
+        return world.sizes[i] if self.weights == "samples" else 1
+
+    def _report(self, tick: Tick, plan: MergePlan, world) -> None:
+        """A line of merges.csv for everybody who was in the merge, and for why others were not."""
+        names = world.institutions.names
+        reasons = "; ".join(f"{names[i]}: {reason}" for i, reason in plan.left_out) or "all contributed"
+        late = [f"{names[i]}: {age} rounds old" for i, age in plan.contributors if age]
+        deposed = [f"instead of {names[plan.deposed]}"] if plan.deposed is not None else []
+        leader = names[plan.leader] if plan.leader is not None else ""
+        contributors = tuple(names[i] for i, _ in plan.contributors)
+        world.report_merge(tick, leader, contributors, "; ".join([reasons, *late, *deposed]))
+
+
+def _with(held: Located, newer: Located) -> Located:
+    """Newer values where there are some; all of them, if everybody has one."""
+    return newer if len(newer) == len(held) else held | newer

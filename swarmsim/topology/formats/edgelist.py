@@ -12,8 +12,8 @@ from swarmsim.types import InputError
 __all__ = ["read_edgelist"]
 
 
-def read_edgelist(source: str, where: str) -> networkx.Graph:
-    """One undirected edge a line: `a b [latency [bandwidth]]`; # begins a comment. Nodes in order of appearance."""
+def read_edgelist(source: str, where: str) -> list[networkx.Graph]:
+    """One undirected edge a line: `a b [latency [bandwidth]]`; # begins a comment. One graph."""
     lines = [(k, line.split("#", 1)[0].split()) for k, line in enumerate(source.splitlines(), start=1)]
     edges = [(k, words) for k, words in lines if words]
     for k, words in edges:
@@ -23,7 +23,7 @@ def read_edgelist(source: str, where: str) -> networkx.Graph:
     graph = new_network([{"name": name} for name in number], False, _failing(f"{where}: "))
     for k, (src, dst, *figures) in edges:
         _add(graph, number, (src, dst), figures, f"{where}:{k}: ")
-    return graph
+    return [graph]
 
 
 def _failing(place: str) -> Callable[[str], NoReturn]:

@@ -14,7 +14,7 @@ from swarmsim.types import InputError
 __all__ = ["read_graphml"]
 
 
-def read_graphml(source: str, where: str) -> networkx.Graph | networkx.DiGraph:
+def read_graphml(source: str, where: str) -> list[networkx.Graph | networkx.DiGraph]:
     """The graph of a GraphML file: node attribute `name` (else the id), edge attributes latency and bandwidth.
 
     Other attributes are left out, unless they look like a misspelt latency or bandwidth. A document type declaration
@@ -38,7 +38,7 @@ def read_graphml(source: str, where: str) -> networkx.Graph | networkx.DiGraph:
         fail("two nodes have the same name; names must differ")
     for src, dst, data in read.edges(data=True):
         add_link(graph, number, (src, dst), _link(data, f"edge {src} - {dst}: ", fail), fail)
-    return graph
+    return [graph]
 
 
 def _parsed(source: str, fail) -> networkx.Graph:

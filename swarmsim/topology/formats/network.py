@@ -45,9 +45,11 @@ def add_link(
 
 
 def _check_link(link: dict, fail: Callable[[str], NoReturn]) -> None:
-    """Latency is at least 0 seconds, bandwidth more than 0 bytes/second, both finite; both may be missing."""
-    latency, bandwidth = link.get("latency", 0.0), link.get("bandwidth", 1.0)
+    """Latency is at least 0 seconds, bandwidth more than 0 bytes/second, both finite, weight in (0, 1]."""
+    latency, bandwidth, weight = link.get("latency", 0.0), link.get("bandwidth", 1.0), link.get("weight", 1.0)
     if not (latency >= 0 and isfinite(latency)):
         fail(f"latency = {latency:g}, but latency >= 0 seconds is needed")
     if not (bandwidth > 0 and isfinite(bandwidth)):
         fail(f"bandwidth = {bandwidth:g}, but bandwidth > 0 bytes/second is needed; to cut a link, leave it out")
+    if not 0 < weight <= 1:
+        fail(f"weight = {weight:g}, but 0 < weight <= 1 is needed")

@@ -13,23 +13,40 @@ from swarmsim.topology.formats.network import LINK, add_link, new_network
 __all__ = ["read_yaml"]
 
 
-def read_yaml(source: str, where: str) -> networkx.Graph | networkx.DiGraph:
-    """The graph of a YAML topology; InputError with file:line:column for anything else."""
-    document = mapping(compose(source, where), ("nodes", "edges"), ("name", "description", "directed"))
+def read_yaml(source: str, where: str) -> list[networkx.Graph | networkx.DiGraph]:
+    """The graphs of a YAML topology, one for `edges`, one for each of `steps`; InputError with file:line:column."""
+    root = compose(source, where)
+    lists = "steps" if _has(root, "steps") else "edges"
+    document = mapping(root, ("nodes", lists), ("name", "description", "directed"))
     for key in ("name", "description"):
         if key in document:
             text(document[key], key)
-    places = sequence(document["nodes"], "nodes")
-    nodes = [_node(place) for place in places]
+    nodes, numbered = _nodes(document["nodes"])
     directed = "directed" in document and flag(document["directed"], "directed")
-    graph = new_network(nodes, directed, partial(fail, document["nodes"]))
+    steps = sequence(document["steps"], "lists of edges") if lists == "steps" else [document["edges"]]
+    if not steps:
+        fail(document["steps"], "at least one step is needed, a list of edges")
+    graphs = []
+    for step in steps:
+        graphs.append(new_network(nodes, directed, partial(fail, document["nodes"])))
+        for place in sequence(step, "edges"):
+            _edge(graphs[-1], numbered, place)
+    return graphs
+
+
+def _has(root: yaml.Node, key: str) -> bool:
+    return isinstance(root, yaml.MappingNode) and any(name.value == key for name, _ in root.value)
+
+
+def _nodes(place: yaml.Node) -> tuple[list[dict], dict[str, int]]:
+    """The nodes, and the number of each name."""
+    places = sequence(place, "nodes")
+    nodes = [_node(item) for item in places]
     numbered: dict[str, int] = {}
-    for i, place in enumerate(places):
+    for i, item in enumerate(places):
         if numbered.setdefault(nodes[i]["name"], i) != i:
-            fail(place, f"a second node is called {nodes[i]['name']!r}; names must differ")
-    for place in sequence(document["edges"], "edges"):
-        _edge(graph, numbered, place)
-    return graph
+            fail(item, f"a second node is called {nodes[i]['name']!r}; names must differ")
+    return nodes, numbered
 
 
 def _node(place: yaml.Node) -> dict:
@@ -48,7 +65,7 @@ def _coordinates(place: yaml.Node) -> tuple[float, ...]:
 
 
 def _edge(graph: networkx.Graph, numbered: dict[str, int], place: yaml.Node) -> None:
-    values = mapping(place, ("src", "dst"), LINK)
+    values = mapping(place, ("src", "dst"), (*LINK, "weight"))
     ends = text(values["src"], "src"), text(values["dst"], "dst")
-    link = {key: number(values[key], key) for key in LINK if key in values}
+    link = {key: number(values[key], key) for key in (*LINK, "weight") if key in values}
     add_link(graph, numbered, ends, link, partial(fail, place))

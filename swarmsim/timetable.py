@@ -1,0 +1,147 @@
+"""When what happens in a run: topology, faults, pace and a method's own protocol, made into the schedule of its job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from swarmsim.schedule.build import schedule
+from swarmsim.schedule.events import sorted_events
+from swarmsim.schedule.faults import Faults, check_read
+from swarmsim.schedule.links import sides
+from swarmsim.schedule.merging import merge_plans, period_steps
+from swarmsim.schedule.pace import Pace, step_seconds
+from swarmsim.schedule.presence import Presence, merge_events, presence
+from swarmsim.schedule.protocol import Protocol
+from swarmsim.topology.mixing import push_mixing
+from swarmsim.topology.requirements import check_requirements
+from swarmsim.topology.series import Series, series
+from swarmsim.types import Event, Federation, InputError, Report, Schedule
+
+if TYPE_CHECKING:
+    import networkx
+
+    from swarmsim.experiment import Experiment
+
+__all__ = ["Timetable", "planned", "timetable"]
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """The schedule of a run, the graph behind it, what happens in it in words, and who is in which merges."""
+
+    schedule: Schedule = field(default_factory=Schedule)
+    graph: networkx.Graph | None = None
+    events: tuple[Event, ...] = ()
+    presence: Mapping[str, Presence] = field(default_factory=dict)
+    clock: bool = False  # whether the times of the plans are simulated seconds that somebody asked for
+
+    @property
+    def attendance(self) -> dict[str, Any]:
+        """Who was in how many merges, and why not in the others, for summary.json; {} without a protocol."""
+        return {name: asdict(each) for name, each in self.presence.items()}
+
+    def on(self, report: Report) -> Report:
+        """The report of a round with what happened in it, and when it was over on the simulated clock."""
+        happened = tuple(event for event in self.events if event.round == report.round)
+        seconds = report.seconds
+        if self.clock and report.round:
+            seconds = self.schedule.plans[report.round - 1].time
+        return replace(report, events=happened, seconds=0.0 if self.clock and not report.round else seconds)
+
+
+def timetable(experiment: Experiment, federation: Federation) -> Timetable:
+    """Everything that is decided before a tensor moves; InputError for what the method cannot do or does not obey."""
+    algorithm, faults, label = experiment.algorithm, experiment.faults, experiment.label
+    if faults is not None:
+        check_read(faults, getattr(type(algorithm), "obeys", ()), label)
+    names = getattr(algorithm, "nodes", lambda names: names)(federation.names)
+    found = _series(experiment, federation, names)
+    _check_merge(experiment, found, names)
+    calm = Schedule() if found is None else Schedule(found.mixings, found.which)
+    made, said = schedule(calm, faults, names, experiment.rounds, experiment.seed_run)
+    _check_ages(algorithm, made, label)
+    there = {}
+    if isinstance(algorithm, Protocol):
+        sizes = [len(shard.train) for shard in federation.shards]
+        made = planned(algorithm, made, names, sizes, experiment.rounds, experiment.seed_run, experiment.pace, faults)
+        there, said = presence(made.plans, names), (*said, *merge_events(made.plans, names))
+    clock = experiment.pace is not None and bool(made.plans)
+    return Timetable(made, None if found is None else found.network, sorted_events(said), there, clock)
+
+
+def planned(
+    algorithm: Any, made: Schedule, names: Sequence[str], sizes: Sequence[int], rounds: int, seed: int,
+    pace: Pace | None = None, faults: Faults | None = None,
+) -> Schedule:  # fmt: skip
+    """The schedule with the plans of a method that has a protocol: who trains, leads, contributes and receives."""
+    seconds = step_seconds(pace or Pace(), names, rounds, seed)
+    steps = period_steps(algorithm.sync, seconds, np.array([max(1, algorithm.count(size)) for size in sizes]))
+    apart = None if faults is None else sides(faults, names, rounds)
+    plans = merge_plans(algorithm, steps * seconds, names, seed, made.active, apart)
+    return replace(made, plans=plans, steps=None if algorithm.sync is None else steps)
+
+
+def _series(experiment: Experiment, federation: Federation, names: Sequence[str]) -> Series | None:
+    """The mixing matrices of all rounds, once they are known to suit the method."""
+    algorithm, topology = experiment.algorithm, experiment.topology
+    if not getattr(type(algorithm), "mixes", False):
+        return None
+    if topology is None:
+        raise InputError(f"{experiment.label}: needs a topology, for example topology: {{use: ring}}")
+    institutions = tuple(names) == tuple(federation.names)
+    sizes = [len(shard.train) for shard in federation.shards] if institutions else None
+    counts = _counts(federation) if institutions else None
+    found = series(topology, len(names), experiment.seed_run, names, experiment.rounds, sizes, counts)
+    wanted = algorithm.requirements()
+    if "column_stochastic" in wanted:
+        found = _pushed(found, experiment.label)
+    check_requirements(wanted, found, topology.weights, experiment.label)
+    return found
+
+
+def _pushed(found: Series, label: str) -> Series:
+    """The same graphs with the column-stochastic W of push-sum."""
+    if len(found.graphs) != len(found.mixings):
+        raise InputError(
+            f"{label}: needs a topology that is the same in every round, or has a period; this one is drawn"
+        )
+    return replace(found, mixings=tuple(push_mixing(graph) for graph in found.graphs))
+
+
+def _counts(federation: Federation) -> np.ndarray | None:
+    """Training examples of each class at each institution [n, classes]."""
+    labels = [shard.train.y for shard in federation.shards]
+    if not federation.classes or any(y.ndim != 1 for y in labels):
+        return None
+    return np.stack([np.bincount(y, minlength=len(federation.classes)) for y in labels])
+
+
+def _check_merge(experiment: Experiment, found: Series | None, names: Sequence[str]) -> None:
+    """Refuse a rule of merging that the method has no use for, or for which too few rows meet somewhere."""
+    rule, label = experiment.merge, experiment.label
+    if rule is None:
+        return
+    if not getattr(type(experiment.algorithm), "robust", False):
+        raise InputError(
+            f"{label}: merge: the method merges nothing by a rule, so the section would be ignored; leave it out, or "
+            "write merge: null for this method"
+        )
+    if found is None and (reason := rule.needs(len(names))):
+        raise InputError(f"{label}: merge: {reason}")
+    for mixing in found.mixings if found else ():
+        counts = np.diff(mixing.starts)
+        if reason := rule.needs(int(counts.min())):
+            raise InputError(f"{label}: merge at {names[int(counts.argmin())]}: {reason}")
+
+
+def _check_ages(algorithm: Any, made: Schedule, label: str) -> None:
+    oldest = max((int(ages.max()) for ages in made.ages.values()), default=0)
+    if oldest > getattr(algorithm, "max_delay", oldest):
+        raise InputError(
+            f"{label}: faults: delay lets values be {oldest} rounds old, and max_delay keeps {algorithm.max_delay}; "
+            f"write max_delay: {oldest}"
+        )
