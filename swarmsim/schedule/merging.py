@@ -87,7 +87,7 @@ class _Swarm:
         """Round t, from 0."""
         stays = self.protocol.at_end == "stay_active"
         members = [stays or t < last for last in self.last]
-        leader, deposed = self.election.hold(t, members, awake)
+        leader, deposed = self.election.hold(t, members, awake, self._ends(t))
         here = [i for i, up in enumerate(awake) if up and (leader is None or side[i] == side[leader])]
         self._break_off(here)
         idle = [i for i in here if i not in self.busy and i not in self.ready]
@@ -107,6 +107,11 @@ class _Swarm:
             leader, tuple(sorted(now.trains)), tuple(sorted(now.catches_up)), contributors, left_out, receivers,
             self.time, deposed,
         )  # fmt: skip
+
+    def _ends(self, t: int) -> list[float]:
+        """When each institution would have its contribution, if it began now what it is not already at."""
+        fresh = [0.0 if i in self.ready else float(each) for i, each in enumerate(self.durations[t])]
+        return [self.busy[i][0] if i in self.busy else self.time + fresh[i] for i in range(len(self.names))]
 
     def _break_off(self, here: list[int]) -> None:
         """Whoever is away has lost what it was training, or held ready."""

@@ -30,8 +30,9 @@ class Sync(Arguments):
 class Protocol(Arguments):
     """Who leads, whom a merge waits for, and what becomes of those who are late, away or done."""
 
-    leader: Literal["rotation", "random", "first", "fixed"] = Field(
-        "rotation", description="who leads: another one each round, one drawn each round, the first, or a named one"
+    leader: Literal["rotation", "random", "first_to_finish", "fixed"] = Field(
+        "rotation",
+        description="who leads: another one each round, one drawn each round, who has its model first, or a named one",
     )
     leader_name: Name | None = Field(None, description="fixed: who leads; if it is away, the first of the others")
     never_lead: tuple[Name, ...] = Field((), description="institutions that do not lead")

@@ -50,6 +50,15 @@ def test_a_merge_of_everybody_waits_for_the_slowest():
     assert [plan.leader for plan in plans] == [A, B, C]
 
 
+def test_who_finishes_first_leads():
+    """The slowest is first in round 2, when it is still at the period that it began in round 1."""
+    plans = planned(3, [[3, 1, 2], [1, 2, 9], [4, 4, 4]], leader="first_to_finish")
+    assert [plan.leader for plan in plans] == [B, A, A]
+    assert [plan.deposed for plan in planned(2, leader="first_to_finish", awake=["011", "111"])] == [None, None]
+    late = planned(3, [5, 2, 3], leader="first_to_finish", min_peers=2, wait=0, late="next")
+    assert [plan.leader for plan in late] == [B, A, C]  # A and B have theirs at 5; C, at it since 3, at 6
+
+
 def test_a_quorum_of_one_merges_at_once():
     """A is ready at 1, 2, 3, 4; B, ready at 2, trained from nothing merged: thrown away, begins again, 4, again, ..."""
     plans = planned(rounds=5, min_peers=1, wait=0)
@@ -130,8 +139,8 @@ def test_leaders():
     order = [plan.leader for plan in planned(5)]
     assert order == [A, B, C, A, B]
     assert [plan.leader for plan in planned(4, never_lead=["A"])] == [B, C, B, C]
-    assert [plan.leader for plan in planned(3, leader="first")] == [A, A, A]
-    assert [plan.leader for plan in planned(3, leader="first", never_lead=["A"])] == [B, B, B]
+    assert [plan.leader for plan in planned(3, leader="first_to_finish")] == [A, A, A]
+    assert [plan.leader for plan in planned(3, leader="first_to_finish", never_lead=["A"])] == [B, B, B]
     assert [plan.leader for plan in planned(3, leader="fixed", leader_name="C")] == [C, C, C]
     drawn = [plan.leader for plan in planned(300, leader="random")]
     assert drawn[:50] == [plan.leader for plan in planned(50, leader="random")]
@@ -194,7 +203,7 @@ def test_a_missed_quorum_can_end_the_run():
 
 
 def test_the_other_side_of_a_parted_network_is_cut_off():
-    plans = planned(3, leader="first", sides=["000", "011", "000"])
+    plans = planned(3, leader="first_to_finish", sides=["000", "011", "000"])
     assert times(plans) == [5, 6, 11]
     assert outside(plans)[1] == ((B, "cut off"), (C, "cut off"))
     assert plans[2].catches_up == (B, C)
@@ -321,7 +330,7 @@ def test_a_hospital_that_is_always_left_out_cannot_be_overlooked():
 
 PROTOCOLS = st.builds(
     dict,
-    leader=st.sampled_from(["rotation", "random", "first"]), never_lead=st.sampled_from([(), ("A",), ("B", "C")]),
+    leader=st.sampled_from(["rotation", "random", "first_to_finish"]), never_lead=st.sampled_from([(), ("A",), ("B", "C")]),
     min_peers=st.integers(1, 4), wait=st.sampled_from([0.0, 1.0, 2.5]), late=st.sampled_from(["drop", "keep", "next"]),
     no_quorum=st.sampled_from(["skip", "wait"]),
     ends=st.dictionaries(st.sampled_from(NAMES), st.integers(1, 8)),
