@@ -77,7 +77,7 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
         rounds=experiment.rounds, seed=experiment.seed_run, dtype=runtime.dtype, device=_device(runtime.device),
         packed=packed, blocks=federation.blocks, label_holder=federation.label_holder,
         turns_every=experiment.evaluate.every if experiment.evaluate.turns else None,
-        merge=experiment.merge,
+        merge=experiment.merge, recalibrate=experiment.evaluate.recalibrate,
     )  # fmt: skip
     try:
         _try_model(job)

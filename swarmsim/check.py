@@ -13,6 +13,7 @@ from swarmsim.cost_table import cost_table, in_bytes
 from swarmsim.lazy import torch
 from swarmsim.runtime.costs import per_round
 from swarmsim.runtime.world import Job, network_of
+from swarmsim.timetable import holdings
 from swarmsim.topology.describe import describe
 from swarmsim.trees import nbytes
 from swarmsim.twins import exactness
@@ -45,7 +46,10 @@ def _method(experiment: Experiment, federation: Federation, exact: bool) -> dict
     job, _ = assemble(experiment, federation, hosts)
     report = {"label": experiment.label, "model": _model(job), "topology": None}
     if experiment.topology is not None:
-        report["topology"] = describe(experiment.topology, len(federation.shards), experiment.seed_run)
+        names = getattr(experiment.algorithm, "nodes", lambda names: names)(federation.names)
+        report["topology"] = describe(
+            experiment.topology, len(names), experiment.seed_run, *holdings(federation, names)
+        )
     report |= {"per_round": per_round(job), "memory": _memory(job, federation, hosts)}
     if exact:
         report["exact"] = exactness(dataclasses.replace(job, device="cpu"))

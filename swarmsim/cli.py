@@ -182,15 +182,26 @@ def _described(spec: str, found: dict[str, Any]) -> str:
         "edges": f"{found['edges']}, {'directed' if found['directed'] else 'undirected'}",
         "degree": f"min {degree['min']}, mean {degree['mean']:.4g}, max {degree['max']}",
         "connected": yes[found["connected"]],
-        "doubly stochastic": yes[found["doubly_stochastic"]],
+        "doubly stochastic": yes[found["doubly_stochastic"]] + _sums(found),
         "rho": f"{found['rho']:.6g}",
         "spectral gap": f"{found['spectral_gap']:.6g}",
         "lambda_min": f"{found['lambda_min']:.6g}",
-        "period": found["period"],
+        "period": found["period"] or f"none, described over {found['window']} rounds",
         "|product of one period - J|": f"{found['period_product_error']:.6g}",
     }
+    if (effective := found["effective_neighbours"]) is not None:
+        facts["effective neighbours"] = f"{effective:.4g} (noise that decays by 0.95 a round)"
+    if found["perron"] is not None:
+        facts["share of each institution"] = ", ".join(f"{share:.3g}" for share in found["perron"]) + " (biased)"
     lines = [f"  {click.style(name.ljust(29), fg='cyan')}{value}" for name, value in facts.items()]
     return "\n".join([click.style(spec, bold=True), *lines])
+
+
+def _sums(found: dict[str, Any]) -> str:
+    if found["negative_weights"]:
+        return ", some weights are negative"
+    only = {"doubly": "", "rows": ", rows alone sum to 1", "columns": ", columns alone sum to 1"}
+    return only.get(found["stochastic"], ", neither rows nor columns sum to 1")
 
 
 def _crashed(error: Exception, out: Path | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,15 +19,17 @@ from swarmsim.schedule.presence import Presence, merge_events, presence
 from swarmsim.schedule.protocol import Protocol
 from swarmsim.topology.mixing import push_mixing
 from swarmsim.topology.requirements import check_requirements
+from swarmsim.topology.seen import Watch
 from swarmsim.topology.series import Series, series
-from swarmsim.types import Event, Federation, InputError, Report, Schedule
+from swarmsim.topology.window import window
+from swarmsim.types import Event, Federation, InputError, Report, Schedule, Score
 
 if TYPE_CHECKING:
     import networkx
 
     from swarmsim.experiment import Experiment
 
-__all__ = ["Timetable", "planned", "timetable"]
+__all__ = ["Timetable", "holdings", "planned", "timetable"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Timetable:
     graph: networkx.Graph | None = None
     events: tuple[Event, ...] = ()
     presence: Mapping[str, Presence] = field(default_factory=dict)
+    window: int = 1  # rounds over which a changing graph is described
     clock: bool = False  # whether the times of the plans are simulated seconds that somebody asked for
 
     @property
@@ -45,12 +49,21 @@ class Timetable:
         return {name: asdict(each) for name, each in self.presence.items()}
 
     def on(self, report: Report) -> Report:
-        """The report of a round with what happened in it, and when it was over on the simulated clock."""
+        """The report of a round with what happened in it, how its graph mixed, and when it was over on the clock."""
         happened = tuple(event for event in self.events if event.round == report.round)
         seconds = report.seconds
-        if self.clock and report.round:
-            seconds = self.schedule.plans[report.round - 1].time
-        return replace(report, events=happened, seconds=0.0 if self.clock and not report.round else seconds)
+        if self.clock:
+            seconds = self.schedule.plans[report.round - 1].time if report.round else 0.0
+        evaluated = report.round and any(score.split == "test" for score in report.scores)
+        mixed = self.watch.at(report.round - 1) if evaluated else None
+        figures = mixed._asdict().items() if mixed else ()
+        said = tuple(Score("swarm", "all", "all", name, float(value)) for name, value in figures)
+        return replace(report, scores=report.scores + said, events=happened, seconds=seconds)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """The figures of the graph round by round."""
+        return Watch(self.schedule, self.window)
 
 
 def timetable(experiment: Experiment, federation: Federation) -> Timetable:
@@ -70,7 +83,8 @@ def timetable(experiment: Experiment, federation: Federation) -> Timetable:
         made = planned(algorithm, made, names, sizes, experiment.rounds, experiment.seed_run, experiment.pace, faults)
         there, said = presence(made.plans, names), (*said, *merge_events(made.plans, names))
     clock = experiment.pace is not None and bool(made.plans)
-    return Timetable(made, None if found is None else found.network, sorted_events(said), there, clock)
+    length = 1 if found is None else window(experiment.topology.period(len(names)), len(names))
+    return Timetable(made, None if found is None else found.network, sorted_events(said), there, length, clock)
 
 
 def planned(
@@ -92,9 +106,7 @@ def _series(experiment: Experiment, federation: Federation, names: Sequence[str]
         return None
     if topology is None:
         raise InputError(f"{experiment.label}: needs a topology, for example topology: {{use: ring}}")
-    institutions = tuple(names) == tuple(federation.names)
-    sizes = [len(shard.train) for shard in federation.shards] if institutions else None
-    counts = _counts(federation) if institutions else None
+    sizes, counts = holdings(federation, names)
     found = series(topology, len(names), experiment.seed_run, names, experiment.rounds, sizes, counts)
     wanted = algorithm.requirements()
     if "column_stochastic" in wanted:
@@ -110,6 +122,13 @@ def _pushed(found: Series, label: str) -> Series:
             f"{label}: needs a topology that is the same in every round, or has a period; this one is drawn"
         )
     return replace(found, mixings=tuple(push_mixing(graph) for graph in found.graphs))
+
+
+def holdings(federation: Federation, names: Sequence[str]) -> tuple[list[int] | None, np.ndarray | None]:
+    """Training examples of the nodes, and of which classes [n, classes]; None where nodes are no institutions."""
+    if tuple(names) != tuple(federation.names):
+        return None, None
+    return [len(shard.train) for shard in federation.shards], _counts(federation)
 
 
 def _counts(federation: Federation) -> np.ndarray | None:

@@ -109,13 +109,20 @@ def test_bad_input(tmp_path, capsys):
 def test_topology(tmp_path, capsys):
     assert main(["topology", "ring", "--n", "4", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert set(found) == {"n", "edges", "directed", "connected", "doubly_stochastic", "rho", "spectral_gap",
-                          "lambda_min", "period", "period_product_error", "degree"}  # fmt: skip
+    assert set(found) == {"n", "edges", "directed", "connected", "doubly_stochastic", "stochastic", "rho",
+                          "negative_weights", "spectral_gap", "lambda_min", "period", "window", "period_product_error",
+                          "perron", "effective_neighbours", "degree"}  # fmt: skip
     assert (found["n"], found["edges"], found["rho"]) == (4, 4, pytest.approx(1 / 3))
     assert main(["topology", "star", "--set", "hub=2"]) == 0
     said = capsys.readouterr().out
     assert "connected                    yes" in said
     assert "\x1b" not in said
+    assert main(["topology", "star", "--n", "4", "--set", "weights=uniform"]) == 0
+    said = capsys.readouterr().out
+    assert "doubly stochastic            no, rows alone sum to 1" in said
+    assert "share of each institution    0.4, 0.2, 0.2, 0.2 (biased)" in said
+    assert main(["topology", "random_matching"]) == 0
+    assert "period                       none, described over 20 rounds" in capsys.readouterr().out
     (tmp_path / "net.edgelist").write_text("0 1\n1 2\n")
     assert main(["topology", str(tmp_path / "net.edgelist"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["n"] == 3

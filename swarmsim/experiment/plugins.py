@@ -30,7 +30,7 @@ NEEDS = {  # what the rest of swarmsim asks of a component of each section
     "partition": ("assign",),
     "model": ("stages",),
     "task": ("outputs", "loss", "scored_by"),
-    "topology": ("graph", "weights"),
+    "topology": ("graph", "graph_at", "period", "with_counts", "weights"),
     "merge": ("merge", "weighted", "needs", "breakdown"),
     "algorithm": ("start", "round", "models", "rule", "packs"),
 }

@@ -46,6 +46,10 @@ class Evaluate(Arguments):
     """When the models are tested."""
 
     every: int = Field(1, ge=1, description="rounds between two evaluations; the last round is always evaluated")
+    recalibrate: bool = Field(
+        False,
+        description="compute BatchNorm's statistics again from an institution's own examples before it tries models",
+    )
     turns: bool = Field(
         False, description="in evaluated rounds, try models after every turn too (methods that take turns): forgetting"
     )

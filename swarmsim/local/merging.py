@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from swarmsim.lazy import torch
 from swarmsim.network.located import Group, Located
-from swarmsim.network.net import Net
+
+if TYPE_CHECKING:
+    from swarmsim.network.net import Net
 
 __all__ = ["merged_at", "merged_rows"]
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from swarmsim.lazy import torch
 from swarmsim.local.learner import Learner
+from swarmsim.local.recalibration import recalibrated
 from swarmsim.network.ledger import Ledger
 from swarmsim.network.located import Group, Located
 from swarmsim.network.net import Net, Transport
@@ -102,14 +103,16 @@ class Host:
         found: dict = {}
         for i, weights in local.values.items():
             parts = self.own_parts[i] | (self.shared_parts if i in pooled else {})
-            found |= {("local", i, split): self._outputs(weights, x) for split, x in parts.items()}
+            tried = self._tried(i, weights)
+            found |= {("local", i, split): self._outputs(tried, x) for split, x in parts.items()}
         self._count_evaluation(round_)
         if not merged:
             return Evaluation(found, {}, self.ledger.take())
         mean = self._mean(local)
         for i, weights in mean.values.items():
             parts = self.own_parts[i] | (self.shared_parts if i == 0 else {})
-            found |= {("merged", i, split): self._outputs(weights, x) for split, x in parts.items()}
+            tried = self._tried(i, weights)
+            found |= {("merged", i, split): self._outputs(tried, x) for split, x in parts.items()}
         distances = {
             i: float((weights["params"].double() - mean.values[i]["params"].double()).square().sum())
             for i, weights in local.values.items()
@@ -250,6 +253,13 @@ class Host:
         with torch.no_grad():
             outputs = [network.forward(weights, settled(piece), train=False)[0] for piece in x.split(256)]
             return torch.cat(outputs).cpu().numpy()
+
+    def _tried(self, i: int, weights: Weights) -> Weights:
+        """A model as institution i tries it: with BatchNorm's statistics of its own examples, if so chosen."""
+        if not self.job.recalibrate:
+            return weights
+        x, batch = self.world.shards.values[i][0], self.job.algorithm.batch
+        return recalibrated(self.world.learner.network, weights, x, batch)
 
     def _mean(self, models: Located) -> Located:
         """The equally weighted mean of all models, at every institution."""

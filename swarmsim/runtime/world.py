@@ -44,6 +44,7 @@ class Job:
     device: str
     packed: bool
     turns_every: int | None = None  # rounds between two in which models are tried after every turn
+    recalibrate: bool = False  # compute BatchNorm's statistics again before models are tried
     blocks: tuple[Block, ...] = ()  # vertical data: the columns of each institution; `example` is all of them
     label_holder: int | None = None  # vertical data: the institution that has the targets
     merge: Any = None  # the rule by which rows are merged, where the method uses one; None: their weighted mean

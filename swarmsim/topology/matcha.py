@@ -56,7 +56,7 @@ class Matcha(Varying):
     base: dict[str, Any] = Field(
         {"use": "ring"}, description=f"the graph, as a topology of its own without weights: use: {', '.join(BASES)}"
     )
-    budget: float = Field(0.5, gt=0, le=1, description="the share of the base graph's messages that is sent on average")
+    budget: float = Field(0.5, gt=0, le=1, description="the share of the matchings that a round uses on average")
     weights: Literal["given"] = Field("given", description="the only choice: the weight that MATCHA finds")
 
     @model_validator(mode="after")

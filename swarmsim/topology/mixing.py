@@ -122,8 +122,8 @@ def _given(graph: networkx.Graph, links: Links, sizes: Sequence[int] | None) -> 
     if bad.any():
         a, b = (_name(graph, int(side[bad][0])) for side in (links.rows, links.columns))
         raise InputError(
-            f"topology: weights: given, but {a} has no weight above 0 for what it hears from {b}; give every edge one, or write "
-            "weights: metropolis"
+            f"topology: weights: given, but {a} has no weight above 0 for what it hears from {b}; give "
+            "every edge one, or write weights: metropolis"
         )
     heard = np.add.reduceat(values, links.starts[:-1])
     if heard.max() > 1 + ROUNDING:

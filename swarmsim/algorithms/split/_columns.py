@@ -39,7 +39,7 @@ class Columns(Route):
         """The labels from the one institution that has them."""
         home, last = self.world.label_holder, self.chain[-1]
         src = self.world.institutions.only([home])
-        return self.world.net.gather(labels, src, self.group(last), self.at(last), "labels")
+        return self.net.gather(labels, src, self.group(last), self.at(last), "labels")
 
     def seed(self, institution: int) -> tuple | None:
         """One address for the parts of all: each stage has a stream of its own, as in the joint model."""

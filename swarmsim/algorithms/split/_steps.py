@@ -40,6 +40,11 @@ class Route:
         return self.world.institutions.only(self.who)
 
     @cached_property
+    def net(self) -> Any:
+        """The net, where nobody waits for a batch before its own turn with it."""
+        return self.world.net.deferred()
+
+    @cached_property
     def sizes(self) -> list[int]:
         """Examples of each institution's batch."""
         learner, sizes = self.world.learner, self.world.sizes
@@ -90,7 +95,7 @@ class Route:
 
     def carry(self, values: Located, src: Link, dst: Link, kind: str) -> Located:
         """What the holders of one part send to the holders of another."""
-        net, here, there = self.world.net, self.group(src), self.group(dst)
+        net, here, there = self.net, self.group(src), self.group(dst)
         if src.own:
             return net.gather(values, here, there, self.at(dst), kind)
         if dst.own:
