@@ -17,7 +17,7 @@ from swarmsim.types import Merge, SwarmsimError, Traffic
 if TYPE_CHECKING:
     from swarmsim.runtime.meter import Rehearsal
 
-__all__ = ["HostLost", "Inline", "Round", "Runtime", "joined"]
+__all__ = ["HostLost", "Inline", "Round", "Runtime", "added", "joined"]
 
 
 class HostLost(SwarmsimError):
@@ -128,7 +128,7 @@ def joined(outcomes: Iterable[list[Outcome]], names: tuple[str, ...]) -> list[Ro
             )
         losses = _union(outcome.losses for outcome in together)
         ordered = {name: losses[name] for name in (*names, *sorted(losses)) if name in losses}
-        traffic = sorted(line for outcome in together for line in outcome.traffic)
+        traffic = added(line for outcome in together for line in outcome.traffic)
         seconds = max(outcome.seconds for outcome in together)
         notes, turns = (_union(getattr(outcome, name) for outcome in together) for name in ("notes", "turns"))
         rounds.append(
@@ -144,6 +144,16 @@ def joined(outcomes: Iterable[list[Outcome]], names: tuple[str, ...]) -> list[Ro
             )
         )
     return rounds
+
+
+def added(lines: Iterable[Traffic]) -> list[Traffic]:
+    """Lines of several ledgers, sorted; what several hosts noted of the same two ends and kind is added up."""
+    sums: dict[tuple, list[int]] = {}
+    for line in lines:
+        total = sums.setdefault(line[:4], [0, 0])
+        total[0] += line.messages
+        total[1] += line.bytes
+    return [Traffic(*key, *total) for key, total in sorted(sums.items())]
 
 
 def _union(parts: Iterable[dict]) -> dict:

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from swarmsim.lazy import torch
 from swarmsim.rows import Weights
-from swarmsim.runtime.driver import HostLost, Round, joined
+from swarmsim.runtime.driver import HostLost, Round, added, joined
 from swarmsim.runtime.host import Evaluation, Host
 from swarmsim.runtime.sockets import PeerLost, Sockets
 from swarmsim.runtime.world import Job
@@ -117,7 +117,7 @@ class RayHosts:
 
     def predict(self, round_: int, pooled: tuple[int, ...], merged: bool) -> Evaluation:
         outputs, distances, traffic = zip(*self._ask("predict", round_, pooled, merged), strict=True)
-        return Evaluation(_union(outputs), _union(distances), sorted(line for lines in traffic for line in lines))
+        return Evaluation(_union(outputs), _union(distances), added(line for lines in traffic for line in lines))
 
     def save(self) -> dict[str, Any]:
         return _union(self._ask("save"))

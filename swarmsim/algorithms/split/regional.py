@@ -42,7 +42,7 @@ class Regional(Horizontal):
 
     @model_validator(mode="after")
     def _regions_possible(self) -> Self:
-        if self.count < 1 or (isinstance(self.regions, tuple) and not all(self.regions)):
+        if self.many < 1 or (isinstance(self.regions, tuple) and not all(self.regions)):
             raise ValueError("regions: at least one, none of them empty")
         if len(servers_of(self.owners)) != 1:
             raise ValueError("regions: a region has one server; give its stages to one owner `server`")
@@ -54,7 +54,7 @@ class Regional(Horizontal):
         return self
 
     @property
-    def count(self) -> int:
+    def many(self) -> int:
         """How many regions there are."""
         return self.regions if isinstance(self.regions, int) else len(self.regions)
 
@@ -63,7 +63,7 @@ class Regional(Horizontal):
         return self.servers(len(names))
 
     def copies_of(self, n: int) -> int:
-        return self.count
+        return self.many
 
     def copy_of(self, institution: int, world) -> int:
         return next(r for r, region in enumerate(self.circles(world)) if institution in region)
@@ -73,8 +73,8 @@ class Regional(Horizontal):
 
     def check_names(self, names: Sequence[str]) -> None:
         super().check_names(names)
-        if self.count > len(names):
-            raise InputError(f"regions: {self.count} regions need as many institutions, and there are {len(names)}")
+        if self.many > len(names):
+            raise InputError(f"regions: {self.many} regions need as many institutions, and there are {len(names)}")
         if isinstance(self.regions, int):
             return
         named = [name for region in self.regions for name in region]

@@ -115,8 +115,11 @@ class Vertical(Training):
 
     def parts(self, state: State) -> dict[str, Located]:
         """What the server holds; branches differ in size, so they are in the joint model alone."""
-        (name,) = next(iter(state.server_parts.values.values()), {"top": None})
-        return {name: Located({m: held[name]["weights"] for m, held in state.server_parts.values.items()})}
+        return {
+            name: Located({m: part["weights"]})
+            for m, held in state.server_parts.values.items()
+            for name, part in held.items()
+        }
 
     def parts_of(self, network: Network, n: int) -> dict[str, Segment]:
         """The server's part and, where the labels stay, the head; the first n stages are the branches."""

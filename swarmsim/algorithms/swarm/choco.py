@@ -35,8 +35,9 @@ class Choco(Averaging):
     from xhat_i = s_i = 0, so s_i = sum_j w_ij xhat_j although no xhat_j is kept. The mean of all models is kept by any
     Q and gamma, since columns of W sum to 1. Without compression and with gamma 1 this is swarm/dpsgd. Q must be a
     contraction, as all compressors but the unbiased ones are; random_k with scaled and quantised with few bits need a
-    smaller gamma. A gamma that is too large for Q diverges. W must be the same in all rounds and its messages must
-    arrive, or s_i is no sum of what neighbours have. BatchNorm's statistics cross uncompressed. Momentum stays local.
+    smaller gamma. A gamma that is too large for Q diverges. W must be the same in all rounds, everybody awake, and
+    every message must arrive, or s_i is no sum of what neighbours have and the mean is not kept: who sleeps stays as it
+    was, but faults are not for this method. BatchNorm's statistics cross uncompressed. Momentum stays local.
 
     Over each link cross the bytes of one compressed row: top_k 2 k numbers (indices are int32), random_k k, sign d
     bits and quantised d times `bits` bits, each with one number.

@@ -52,13 +52,13 @@ class RelaySum(Averaging):
 
     def round(self, state: State, tick: Tick, world) -> State:
         institutions, shared = world.institutions, self.shared(world.learner.network)
-        neighbours = {i: _neighbours(tick, i) for i in institutions.members}
+        hears = {i: [j for j in tick.mixing.row(i)[0].tolist() if j != i] for i in institutions.members}
         awake = institutions.only(tick.awake(institutions.members))
         trained = world.train(state.members, tick)
         own = trained["weights"].map(lambda weights: _own(weights, shared))
 
         def messages(i: int, own: dict, heard: dict[str, dict]) -> dict[int, dict]:
-            receivers = neighbours[i] + [dst for src, dst in tick.lost if src == i]
+            receivers = [j for j in hears if i in hears[j]] + [dst for src, dst in tick.lost if src == i]
             return {j: _sum(own, _without(heard, j)) for j in receivers}
 
         def average(i: int, member: dict, own: dict, heard: dict[str, dict]) -> dict:
@@ -66,16 +66,12 @@ class RelaySum(Averaging):
 
         sent = awake.each(messages, own, state.heard)
         _count_lost(world, sent, tick)
-        arrived = _carried(world, sent, neighbours, [*_parts(shared), "count"])
+        arrived = _carried(world, sent, hears, [*_parts(shared), "count"])
         heard = state.heard | awake.each(lambda i, old, new: {**old, **new}, state.heard, arrived)
         return State(trained | awake.each(average, trained, own, heard), heard)
 
     def models(self, state: State, world) -> Located:
         return state.members["weights"]
-
-
-def _neighbours(tick: Tick, i: int) -> list[int]:
-    return [j for j in tick.mixing.row(i)[0].tolist() if j != i]
 
 
 def _parts(shared: Shared) -> list[str]:
@@ -106,16 +102,16 @@ def _averaged(weights: dict, total: dict, shared: Shared) -> dict:
     return {**weights, **means}
 
 
-def _carried(world, sent: Located, neighbours: dict[int, list[int]], parts: Sequence[str]) -> Located:
+def _carried(world, sent: Located, hears: dict[int, list[int]], parts: Sequence[str]) -> Located:
     """At every institution {neighbour: message to it}, each part of a message being one message of its own kind."""
     institutions = world.institutions
-    arrived = {j: {str(i): {} for i in neighbours[j]} for j in institutions.here}
+    arrived = {j: {str(i): {} for i in hears[j]} for j in institutions.here}
     for j in institutions.members:
-        senders = institutions.only(neighbours[j])
+        senders = institutions.only(hears[j])
         messages = Located({i: sent.values[i][j] for i in senders.here})
         for part in parts:
             brought = world.net.gather(messages[part], senders, institutions, j, CROSSES_AS[part])
-            for i, row in zip(neighbours[j], brought.values.get(j, ()), strict=False):
+            for i, row in zip(hears[j], brought.values.get(j, ()), strict=False):
                 arrived[j][str(i)][part] = row
     return Located(arrived)
 
