@@ -21,6 +21,14 @@ DIRECTED = [[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5]]
 AT_HOME = {"labels": "institution"}
 BOTTOM = {"owner": "institution", "until": 1}
 MODEL = {"hidden": (8, 5), "batch_norm": True}
+COMPRESSORS = [
+    ("top_k", {"fraction": 0.3}), ("random_k", {"fraction": 0.3}), ("sign", {}), ("quantised", {"bits": 4}),
+]  # fmt: skip
+PATH = [[0.6, 0.4, 0.0], [0.4, 0.2, 0.4], [0.0, 0.4, 0.6]]
+GRAPHS = dict.fromkeys(  # methods that DIRECTED does not serve
+    ("swarm/pairwise", "swarm/relay_sum", "swarm/d2", "swarm/exact_diffusion", "swarm/extra"), PATH
+)
+ONE_GRADIENT = {"lr": 0.3, "momentum": 0.0}  # a round is one step
 
 # Each method's arguments beside TRAINING; where a choice changes the messages, a method stands here more than once.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
@@ -28,10 +36,26 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "baseline/pooled": [{}],
     "baseline/fedavg": [{}, {"optimizer_state": "keep", "batch_norm": "local"}],
     "baseline/cyclic": [{"optimizer_state": "handover"}, {"optimizer_state": "keep"}],
-    "swarm/dpsgd": [{"local_steps": 2}, {"order": "combine_then_adapt", "batch_norm": "local"}],
+    "swarm/dpsgd": [
+        {"local_steps": 2},
+        {"order": "combine_then_adapt", "batch_norm": "local"},
+        {"gradient_weights": "samples", "optimizer_state": "mixed", "momentum": 0.5},
+    ],
+    "swarm/quasi_global": [{**ONE_GRADIENT, "momentum": 0.7, "gradient_weights": "samples"}],
+    "swarm/gradient_tracking": [ONE_GRADIENT, {**ONE_GRADIENT, "order": "combine_then_adapt", "batch_norm": "local"}],
+    "swarm/exact_diffusion": [ONE_GRADIENT, {**ONE_GRADIENT, "lazy": False, "personal": ("output",)}],
+    "swarm/d2": [ONE_GRADIENT, {**ONE_GRADIENT, "lazy": True, "gradient_weights": "samples"}],
+    "swarm/extra": [ONE_GRADIENT],
     "swarm/async_dpsgd": [{"max_delay": 2}, {"max_delay": 0, "batch_norm": "local"}],
     "swarm/async_gossip": [{}, {"max_delay": 0, "personal": ("output",)}],
     "swarm/leader_merge": [{"weights": "equal"}],
+    "swarm/push_sum": [{"local_steps": 2}],
+    "swarm/pairwise": [{}, {"pairs": "one", "batch_norm": "local"}],
+    "swarm/epidemic": [{"fanout": 1}, {"fanout": 1, "choice": "oracle", "local_steps": 2}],
+    "swarm/relay_sum": [{}, {"batch_norm": "local", "local_steps": 2}],
+    "swarm/late_merge": [{"from_round": 1}, {"final": True}, {"from_round": 1, "final": True}],
+    "swarm/choco": [{"gamma": 0.5, "compressor": {"use": use, **given}} for use, given in COMPRESSORS],
+    "swarm/d_cliques": [{"cliques": ((0, 2), (1,))}],
     "split/horizontal": [
         {"cut": 1, "serving": "concatenated", "institution_weights": "averaged_each_batch"},
         {"cut": (1, 2), "serving": "concatenated", "institution_weights": "averaged_each_epoch", **AT_HOME,
@@ -91,7 +115,7 @@ def method(name: str, **arguments: Any) -> Training:
 
 def small_job(name: str, arguments: dict[str, Any], rounds: int = 3, hosts: int = 1, **options: Any):
     """Three institutions of ragged sizes on a directed ring, so that a transposed W shows."""
-    options = {"shards": blobs(), "mixing": mixing(DIRECTED)} | options
+    options = {"shards": blobs(), "mixing": mixing(GRAPHS.get(name, DIRECTED))} | options
     given = options.pop("model", {})
     if name == "split/vertical":
         options["shards"], options["blocks"] = columns(options["shards"])

@@ -70,9 +70,11 @@ def test_large_finite_weights_whose_sum_overflows_are_no_divergence():
 
 @pytest.mark.parametrize(("name", "arguments"), CASES)
 def test_every_method_says_that_it_diverged(name, arguments):
+    work = small_job(name, {**arguments, "lr": 1e200}, rounds=3, model={"batch_norm": False})
     with Inline() as runtime:
-        words = message(runtime, small_job(name, {**arguments, "lr": 1e200}, rounds=3, model={"batch_norm": False}))
-    assert "diverged in round 1: " in words
+        words = message(runtime, work)
+    steps = work.algorithm.local_steps  # the first makes large numbers, the second others that are not finite
+    assert f"diverged in round {2 if steps == 1 else 1}: " in words
     assert "NaN" in words
 
 

@@ -83,13 +83,15 @@ CONCATENATED = {"cut": 1, "serving": "concatenated", "institution_weights": "ave
 OF_IMAGES = [("baseline/fedavg", {}), ("split/vanilla", {"cut": 1}), ("split/horizontal", CONCATENATED)]
 
 
+@pytest.mark.parametrize("channels", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("name", "arguments"), OF_IMAGES)
-def test_convolutions_have_the_same_bits_wherever_a_message_lies_in_memory(name, arguments, dtype):
+def test_convolutions_have_the_same_bits_wherever_a_message_lies_in_memory(name, arguments, dtype, channels):
     """A message that crossed is aligned; one that stayed may be a slice: 5 examples of 3 numbers are not."""
     model = Cnn(channels=(3, 5), dense=7, norm="batch")
     options = {"model": model, "rounds": 2, "dtype": dtype}
-    work = [job(method(name, **{**arguments, "batch": 5}), pictures(), hosts=hosts, **options) for hosts in (1, 3)]
+    algorithm, shards = method(name, **{**arguments, "batch": 5}), pictures(channels=channels)
+    work = [job(algorithm, shards, hosts=hosts, **options) for hosts in (1, 3)]
     with Inline() as runtime:
         expected = outcome(runtime, work[0])
     models = _advanced(ThreadHosts(work[1], 4), 2)

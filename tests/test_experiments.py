@@ -20,21 +20,44 @@ from swarmsim.log.run_folder import RunFolder
 from tests.experiment.files import PLUGINS
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted((ROOT / "experiments").glob("*.yaml"))
+EXPERIMENTS = ROOT / "experiments"
+FILES = sorted(EXPERIMENTS.glob("**/*.yaml"))
 SMALLER = {  # beside two rounds: less of everything that does not change what the file shows
     "packed_1000": ["institutions=12"],
     "phantom_scanners": ["data.examples=40", "data.external=20"],
     "label_skew": ["data.examples=40"],
     "quickstart": ["runtime.use=inline"],
+    "split/batch_norm": ["data.examples=40"],
+    "split/cut_depth": ["data.examples=40"],
+    "split/forgetting": ["data.examples=40"],
+    "split/institutions": ["data.examples=20"],
+    "split/segmentation": ["data.examples=16"],
+    "split/splitavg": ["data.examples=40"],
+    "split/u_shaped": ["runtime.use=inline"],
+    "split/vertical_imaging": ["data.examples=40"],
 }
 HEADERS = {
     "metrics": ["round", "seconds", "split", "institution", "model", "metric", "value"],
     "ledger": ["round", "src", "dst", "kind", "messages", "bytes"],
     "merges": ["round", "merge", "leader", "contributors", "left_out", "reason"],
 }
-SAME = ("metrics.csv", "ledger.csv", "merges.csv", "model/rows.safetensors", "model/layout.json", "partition.npz")
+SAME = (
+    "metrics.csv",
+    "ledger.csv",
+    "merges.csv",
+    "events.csv",
+    "model/rows.safetensors",
+    "model/layout.json",
+    "partition.npz",
+)
 
-every_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+
+def name_of(path: Path) -> str:
+    """An experiment's path within experiments/, such as split/vanilla."""
+    return path.relative_to(EXPERIMENTS).with_suffix("").as_posix()
+
+
+every_file = pytest.mark.parametrize("path", FILES, ids=name_of)
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +74,7 @@ def run(name: str, out: Path, *changes: str) -> int:
 
 
 def shrunk(path: Path) -> list[str]:
-    return ["rounds=2", *SMALLER.get(path.stem, [])]
+    return ["rounds=2", *SMALLER.get(name_of(path), [])]
 
 
 def table(path: Path) -> list[list[str]]:
@@ -66,7 +89,7 @@ def study_in(path: Path, name: str) -> Study:
 
 def runs_of(out: Path, path: Path) -> list[Path]:
     """The folder of each method of a study."""
-    study = study_in(path, path.stem)
+    study = study_in(path, name_of(path))
     return [out] if study.single else [out / method.label for method in study.methods]
 
 
@@ -76,24 +99,24 @@ def same(a: Path, b: Path) -> None:
 
 
 def test_all_experiments_are_described():
-    said = (ROOT / "experiments" / "README.md").read_text()
-    assert [path.name for path in FILES if f"`{path.name}`" not in said] == []
+    said = (EXPERIMENTS / "README.md").read_text()
+    assert [name_of(path) for path in FILES if f"`{name_of(path)}.yaml`" not in said] == []
 
 
 @every_file
 def test_an_editor_would_find_nothing_wrong(path):
-    jsonschema.validate(yaml.safe_load(path.read_text()), json_schema(PLUGINS.get(path.stem, ())))
+    jsonschema.validate(yaml.safe_load(path.read_text()), json_schema(PLUGINS.get(name_of(path), ())))
 
 
 @every_file
 def test_an_experiment_runs_and_keeps_the_contract(path, tmp_path):
     for out in (tmp_path / "a", tmp_path / "b"):
-        assert run(path.stem, out, *shrunk(path)) == 0
+        assert run(name_of(path), out, *shrunk(path)) == 0
     for a, b in zip(runs_of(tmp_path / "a", path), runs_of(tmp_path / "b", path), strict=True):
         same(a, b)
         check_folder(a)
     top = json.loads((tmp_path / "a" / "summary.json").read_text())
-    study, again = (study_in(each, path.stem) for each in (path, tmp_path / "a" / "experiment.yaml"))
+    study, again = (study_in(each, name_of(path)) for each in (path, tmp_path / "a" / "experiment.yaml"))
     assert study.single or list(top["methods"]) == [method.label for method in study.methods]
     assert [method.rounds for method in again.methods] == [min(2, method.rounds) for method in study.methods]
 
@@ -145,7 +168,7 @@ def test_the_fixed_point(tmp_path):
 def test_quickstart_on_ray_is_quickstart_inline(tmp_path, ray_session):
     assert run("quickstart", tmp_path / "ray", "rounds=2") == 0
     assert run("quickstart", tmp_path / "inline", "rounds=2", "runtime.use=inline") == 0
-    path = ROOT / "experiments" / "quickstart.yaml"
+    path = EXPERIMENTS / "quickstart.yaml"
     for a, b in zip(runs_of(tmp_path / "ray", path), runs_of(tmp_path / "inline", path), strict=True):
         same(a, b)
 
@@ -212,7 +235,7 @@ def test_resume_of_several_methods(tmp_path, cut_off):
     assert run("baselines", tmp_path / "broken", *changes) == 130
     assert not (tmp_path / "broken" / "baseline-cyclic").exists()
     assert main(["resume", str(tmp_path / "broken")]) == 0
-    path = ROOT / "experiments" / "baselines.yaml"
+    path = EXPERIMENTS / "baselines.yaml"
     for a, b in zip(runs_of(tmp_path / "whole", path), runs_of(tmp_path / "broken", path), strict=True):
         same(a, b)
 

@@ -17,7 +17,7 @@ from swarmsim.types import Arguments
 ROOT = Path(swarmsim.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
 TREES = {path: ast.parse(path.read_text()) for path in FILES}
-COMPONENTS = ("algorithms", "models", "tasks", "topology", "data", "partition")
+COMPONENTS = ("algorithms", "models", "tasks", "topology", "merge", "data", "partition")
 OWNERS = {  # heavy or dangerous libraries, and the only places that may name them
     "ray": ("runtime/ray.py",),
     "tensorboard": ("log/",),
@@ -163,7 +163,7 @@ def test_what_can_be_used_says_what_it_is_and_where_it_comes_from(file, kind):
     first = words.splitlines()[0]
     assert len(first) <= 120
     assert kind.__doc__ != Arguments.__doc__
-    if file.split("/")[0] in ("algorithms", "models", "tasks", "topology"):
+    if file.split("/")[0] in ("algorithms", "models", "tasks", "topology", "merge"):
         assert re.search(r"^Reference: \S", words, re.MULTILINE)
 
 
@@ -185,6 +185,9 @@ def test_the_defaults_of_arguments_are_legal(file, kind):
         "cut": (1, 2) if any(name in file for name in ("u_shaped", "multi_task")) else 1,
         "stages": ({"owner": "institution", "until": 1}, {"owner": "server"}),
         "regions": 2,
+        "trim": 1,
+        "byzantine": 1,
+        "tau": 1.0,
     }
     needs = [name for name, field in kind.model_fields.items() if field.is_required()]
     if set(needs) <= set(required):

@@ -94,7 +94,10 @@ class Group:
     def only(self, members: Iterable[int]) -> Group:
         """The sub-group of these members."""
         chosen = tuple(members)
-        group = Group(self.kind, self.names, (i for i in chosen if i in self.here), self._apply, self._call)
+        if chosen == self.members:
+            return self
+        here = frozenset(self.here)
+        group = Group(self.kind, self.names, (i for i in chosen if i in here), self._apply, self._call)
         group.members = chosen
         return group
 

@@ -23,6 +23,10 @@ MODELS = {
     "cnn group": (Cnn(channels=(4, 6), dense=7, norm="group"), (2, 8, 8)),
     "resnet batch": (Resnet(widths=(4, 6), blocks=1, norm="batch"), (2, 8, 8)),
     "resnet group": (Resnet(widths=(4, 6), blocks=2, norm="group"), (2, 8, 8)),
+    "cnn grey": (Cnn(channels=(4, 6), dense=7, norm="batch", dropout=0.3), (1, 8, 8)),
+    "cnn of one channel": (Cnn(channels=(1, 5), dense=7, norm="group"), (1, 8, 8)),
+    "resnet grey": (Resnet(widths=(4, 6), blocks=1, norm="batch"), (1, 28, 28)),
+    "resnet of one channel": (Resnet(widths=(1, 6), blocks=1, norm="batch"), (3, 8, 8)),
 }
 NETWORKS = {name: build(lambda m=m, e=e: m.stages(e, 3), 5, torch.float64) for name, (m, e) in MODELS.items()}
 CUTS = [

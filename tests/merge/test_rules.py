@@ -173,6 +173,15 @@ class TestGeometricMedian:
         inside = [[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [1.0, 1.0]]
         assert merged(GeometricMedian(), inside) == pytest.approx([1.0, 1.0], abs=1e-9)
 
+    @pytest.mark.parametrize("turned", [0.3, 1.0, 2.5])
+    def test_it_reaches_a_row_that_is_only_just_the_minimum(self, turned):
+        """An angle of 120.2 degrees, at which every step of Weiszfeld's goes 0.3 percent of the way."""
+        arms = np.radians([0.0, 120.2]) + turned
+        rows = np.array([[1.0, 2.0], [1.0 + np.cos(arms[0]), 2.0 + np.sin(arms[0])],
+                         [1.0 + 3 * np.cos(arms[1]), 2.0 + 3 * np.sin(arms[1])]])  # fmt: skip
+        assert not np.array_equal(np.median(rows, axis=0), rows[0])
+        assert merged(GeometricMedian(), rows) == pytest.approx([1.0, 2.0], abs=1e-14)
+
     def test_it_leaves_a_row_where_the_iteration_starts_but_that_is_not_the_minimum(self):
         rows = np.array([[0.0, 0.0, 0.0], [9.0, -1.0, -1.0], [-1.0, 9.0, -1.0], [-1.0, -1.0, 9.0], [1.0, 1.0, 1.0]])
         rows[4] *= 2
@@ -205,6 +214,11 @@ class TestGeometricMedian:
         start, exact = np.median(rows, axis=0), merged(GeometricMedian(), rows)
         once, twice = (np.linalg.norm(merged(GeometricMedian(iterations=k), rows) - exact) for k in (1, 2))
         assert np.linalg.norm(start - exact) > once > twice > 1e-10
+
+    def test_single_precision_is_the_double_one_rounded(self):
+        rows = drawn(6, 50).astype(np.float32)
+        single = GeometricMedian().merge(torch.tensor(rows), equal(6)).numpy()
+        assert np.array_equal(single, merged(GeometricMedian(), rows).astype(np.float32))
 
     def test_far_from_0_it_is_as_good(self):
         rows = np.round(drawn(6) * 1024) / 1024  # so that the sum with 2^30 is exact
