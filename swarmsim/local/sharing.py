@@ -116,6 +116,6 @@ def _spans(part: Segment, kinds: Sequence[str], personal: Sequence[str]) -> dict
 
 
 def shares(weights: Literal["samples", "equal"], sizes: Sequence[int]) -> list[float]:
-    """What each institution counts for in a mean, summing to 1: N_i / N, or 1 / n."""
-    counts = list(sizes) if weights == "samples" else [1] * len(sizes)
+    """What each institution counts for in a mean, summing to 1: N_i / N, or 1 / n; 1 / n too where nobody has any."""
+    counts = list(sizes) if weights == "samples" and any(sizes) else [1] * len(sizes)
     return [count / sum(counts) for count in counts]
