@@ -6,7 +6,7 @@ from swarmsim.lazy import torch
 
 __all__ = ["medians"]
 
-ROUNDING = 1e-9  # weights whose sum should be a half miss it by less than this
+ROUNDING = 1e-6  # weights whose sum should be a half miss it by less than this, in single precision too
 
 
 def medians(values: torch.Tensor, weights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -30,6 +30,8 @@ class Merge(Arguments, ABC):
         A row of weight 0 is not there. Raises InputError where m rows are too few, ValueError where the rows or
         weights are none.
         """
+        if rows.is_meta:  # in a rehearsal rows have a shape but no numbers
+            return torch.empty_like(rows[0])
         p = torch.as_tensor(weights, dtype=torch.float64, device=rows.device)
         if not rows.is_floating_point() or p.shape != rows.shape[:1]:
             raise ValueError(f"merge: rows {list(rows.shape)} {rows.dtype} and weights {list(p.shape)} do not fit")

@@ -20,8 +20,8 @@ BIASED = ("uniform", "sample")  # weights that are asked for by name although W 
 def check_requirements(wanted: Sequence[str], series: Series, weights: str, label: str) -> None:
     """InputError, naming method and reason, for a series whose W a method would diverge or be biased on.
 
-    doubly_stochastic: rows and columns of every W sum to 1, unless the weights are biased by their name. symmetric:
-    W = W^T. lambda_min: no eigenvalue of a W at or below -1/3. tree: connected without a cycle. static: one W for all
+    doubly_stochastic: rows and columns of every W sum to 1, unless the weights are biased by their name, which on a
+    directed graph is no excuse: there is no other choice there. symmetric: W = W^T. lambda_min: no eigenvalue of a W at or below -1/3. tree: connected without a cycle. static: one W for all
     rounds. column_stochastic is provided, not checked.
     """
     for name in wanted:
@@ -31,7 +31,7 @@ def check_requirements(wanted: Sequence[str], series: Series, weights: str, labe
 
 
 def _doubly(series: Series, weights: str) -> str | None:
-    if weights in BIASED:
+    if weights in BIASED and not series.network.is_directed():
         return None
     for mixing in series.mixings:
         if (found := stochastic(mixing, 1e-9)) != "doubly":

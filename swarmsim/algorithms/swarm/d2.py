@@ -9,6 +9,7 @@ from pydantic import Field
 
 from swarmsim.lazy import torch
 from swarmsim.local.one_gradient import Lazy
+from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
 
@@ -40,6 +41,7 @@ class D2(Lazy):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic", "symmetric")
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     lazy: bool = Field(False, description="combine with (I + W) / 2: slower, and no eigenvalue is too small")
 

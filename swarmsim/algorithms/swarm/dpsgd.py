@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from swarmsim.lazy import torch
 from swarmsim.local.sharing import Shared, Verb, exchange, exchange_beside
+from swarmsim.local.training import LINKS
 from swarmsim.local.weighting import Weighted
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
@@ -47,6 +48,7 @@ class Dpsgd(Weighted):
     mixes: ClassVar[bool] = True
     robust: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     order: Literal["adapt_then_combine", "combine_then_adapt"] = Field(
         "adapt_then_combine", description="average the trained models, or train beside averaging"

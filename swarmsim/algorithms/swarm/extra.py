@@ -8,6 +8,7 @@ from typing import ClassVar
 from swarmsim.lazy import torch
 from swarmsim.local.one_gradient import Corrected
 from swarmsim.local.sharing import exchange
+from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
 
@@ -40,6 +41,7 @@ class Extra(Corrected):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic", "symmetric")
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     def start(self, world) -> State:
         weights = world.institutions.each(lambda i: world.learner.start()["weights"])

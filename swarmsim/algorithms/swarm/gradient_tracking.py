@@ -10,6 +10,7 @@ from pydantic import Field
 from swarmsim.lazy import torch
 from swarmsim.local.one_gradient import Corrected
 from swarmsim.local.sharing import exchange, exchange_beside
+from swarmsim.local.training import LINKS
 from swarmsim.local.weighting import of_awake
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
@@ -45,6 +46,7 @@ class GradientTracking(Corrected):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     order: Literal["adapt_then_combine", "combine_then_adapt"] = Field(
         "adapt_then_combine", description="mix what was changed, or change what was mixed: trackers and models alike"

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from swarmsim.lazy import torch
 from swarmsim.local.one_gradient import OneGradient
 from swarmsim.local.sharing import exchange
+from swarmsim.local.training import LINKS
 from swarmsim.local.weighting import of_awake
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
@@ -40,6 +41,7 @@ class QuasiGlobal(OneGradient):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     momentum: float = Field(0.9, ge=0, lt=1, description="beta: how much of the momentum is added to a gradient")
     memory: float | None = Field(None, ge=0, lt=1, description="mu: what the momentum keeps; absent: as momentum")
