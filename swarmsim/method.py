@@ -115,9 +115,10 @@ class MethodRun:
         counts = None
         if classes and self.first and not self.federation.blocks:
             counts = np.array([np.bincount(shard.train.y, minlength=len(classes)) for shard in shards])
+        nodes = getattr(self.job.algorithm, "nodes", lambda names: ())(self.job.names)
         return Setup(
-            self.job.names, classes, counts, self.planned.graph, resolved_yaml(self.experiment), hparams(self.experiment),
-            self.flops, getattr(self.job.algorithm, "nodes", lambda names: ())(self.job.names), self.job.rounds,
+            self.job.names, classes, counts, self.planned.graph, resolved_yaml(self.experiment),
+            hparams(self.experiment), self.flops, nodes, self.job.rounds,
         )  # fmt: skip
 
     def _save(self, runtime: Runtime, done: int, records: RunFolder, board: Board) -> None:

@@ -81,6 +81,7 @@ def timetable(experiment: Experiment, federation: Federation) -> Timetable:
     if isinstance(algorithm, Protocol):
         sizes = [len(shard.train) for shard in federation.shards]
         made = planned(algorithm, made, names, sizes, experiment.rounds, experiment.seed_run, experiment.pace, faults)
+        _check_contributors(experiment, made)
         there, said = presence(made.plans, names), (*said, *merge_events(made.plans, names))
     clock = experiment.pace is not None and bool(made.plans)
     length = 1 if found is None else window(experiment.topology.period(len(names)), len(names))
@@ -102,7 +103,9 @@ def planned(
 def _series(experiment: Experiment, federation: Federation, names: Sequence[str]) -> Series | None:
     """The mixing matrices of all rounds, once they are known to suit the method."""
     algorithm, topology = experiment.algorithm, experiment.topology
-    if not getattr(type(algorithm), "mixes", False):
+    if not getattr(algorithm, "mixes", False):
+        return None
+    if topology is None and not algorithm.requirements():
         return None
     if topology is None:
         raise InputError(f"{experiment.label}: needs a topology, for example topology: {{use: ring}}")
@@ -149,12 +152,28 @@ def _check_merge(experiment: Experiment, found: Series | None, names: Sequence[s
             f"{label}: merge: the method merges nothing by a rule, so the section would be ignored; leave it out, or "
             "write merge: null for this method"
         )
+    if rule.centred and not getattr(type(experiment.algorithm), "centres", False):
+        raise InputError(
+            f"{label}: merge: the rule starts from the own row of whoever merges, and a server has none; use it with "
+            "swarm/leader_merge or swarm/dpsgd, or another rule"
+        )
     if found is None and (reason := rule.needs(len(names))):
         raise InputError(f"{label}: merge: {reason}")
     for mixing in found.mixings if found else ():
-        counts = np.diff(mixing.starts)
-        if reason := rule.needs(int(counts.min())):
-            raise InputError(f"{label}: merge at {names[int(counts.argmin())]}: {reason}")
+        counts = np.add.reduceat((mixing.weights != 0).astype(int), mixing.starts[:-1])
+        for i in np.argsort(counts, kind="stable").tolist():
+            if counts[i] > 1 and (reason := rule.needs(int(counts[i]))):  # who is alone keeps its own row
+                raise InputError(f"{label}: merge at {names[i]}: {reason}")
+
+
+def _check_contributors(experiment: Experiment, made: Schedule) -> None:
+    """Refuse a protocol in which too few contributions for the rule of merging would meet at a leader."""
+    for t, plan in enumerate(made.plans if experiment.merge is not None else (), 1):
+        if plan.contributors and (reason := experiment.merge.needs(len(plan.contributors))):
+            raise InputError(
+                f"{experiment.label}: merge in round {t}: {reason}; or write a larger min_peers, so that no merge is "
+                "made of so few"
+            )
 
 
 def _check_ages(algorithm: Any, made: Schedule, label: str) -> None:

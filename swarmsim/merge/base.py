@@ -21,6 +21,7 @@ class Merge(Arguments, ABC):
     """
 
     weighted: ClassVar[bool]
+    centred: ClassVar[bool] = False  # whether it needs the receiver's own row
 
     def merge(
         self, rows: torch.Tensor, weights: Sequence[float] | torch.Tensor, centre: torch.Tensor | None = None

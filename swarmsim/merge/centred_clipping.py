@@ -29,6 +29,7 @@ class CentredClipping(Merge):
     """
 
     weighted: ClassVar[bool] = True
+    centred: ClassVar[bool] = True
 
     tau: float = Field(gt=0, description="how far from the receiver's own row another counts in full")
     iterations: int = Field(1, ge=1, description="how often the centre moves")

@@ -20,9 +20,9 @@ BIASED = ("uniform", "sample")  # weights that are asked for by name although W 
 def check_requirements(wanted: Sequence[str], series: Series, weights: str, label: str) -> None:
     """InputError, naming method and reason, for a series whose W a method would diverge or be biased on.
 
-    doubly_stochastic: rows and columns of every W sum to 1, unless the weights are biased by their name, which on a
-    directed graph is no excuse: there is no other choice there. symmetric: W = W^T. lambda_min: no eigenvalue of a W at or below -1/3. tree: connected without a cycle. static: one W for all
-    rounds. column_stochastic is provided, not checked.
+    doubly_stochastic: rows and columns of every W sum to 1, unless the weights are biased by their name (on a directed
+    graph that is no choice, so it does not count). symmetric: W = W^T. lambda_min: no eigenvalue of a W at or below
+    -1/3. tree: connected without a cycle. static: one W for all rounds. column_stochastic is provided, not checked.
     """
     for name in wanted:
         rule = _RULES.get(name)
@@ -63,8 +63,8 @@ def _lowest(series: Series, weights: str) -> str | None:
     if lowest > LOWEST + 1e-9:
         return None
     return (
-        f"diverges on this W, whose smallest eigenvalue is {lowest:.6f} and must be above -1/3; write lazy: true, which "
-        "uses (I + W)/2"
+        f"diverges on this W, whose smallest eigenvalue is {lowest:.6f} and must be above -1/3; write lazy: true, "
+        "which uses (I + W)/2"
     )
 
 
@@ -73,9 +73,7 @@ def _tree(series: Series, weights: str) -> str | None:
     if not graph.is_directed() and networkx.is_tree(graph):
         return None
     edges, n = graph.number_of_edges(), graph.number_of_nodes()
-    return (
-        f"needs a tree, {n - 1} edges without a cycle, this graph has {edges}; use tree, random_tree, path or star"
-    )
+    return f"needs a tree, {n - 1} edges without a cycle, this graph has {edges}; use tree, random_tree, path or star"
 
 
 def _static(series: Series, weights: str) -> str | None:

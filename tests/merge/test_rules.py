@@ -57,6 +57,11 @@ class TestMedian:
         rows = drawn(len(counts))
         assert np.array_equal(merged(Median(), rows, shares(counts)), np.median(np.repeat(rows, counts, 0), axis=0))
 
+    @pytest.mark.parametrize("m", [6, 7, 10, 18, 30])
+    def test_weights_in_single_precision(self, m):
+        weights = torch.tensor(equal(m), dtype=torch.float32)
+        assert np.array_equal(Median().merge(torch.tensor(drawn(m)), weights), np.median(drawn(m), axis=0))
+
     @pytest.mark.parametrize("k", [9, 13])
     def test_half_the_weight_is_half_though_fractions_do_not_add_up_in_binary(self, k):
         """As computed, 9 times 1/18 is above a half, and 13 times 1/26 below."""

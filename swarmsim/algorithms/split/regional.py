@@ -32,6 +32,7 @@ class Regional(Horizontal):
     """
 
     mixes: ClassVar[bool] = True
+    needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
 
     regions: int | tuple[tuple[str, ...], ...] = Field(
         description="how many, of consecutive institutions; or the names of the institutions of each"

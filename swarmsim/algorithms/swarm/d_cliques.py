@@ -13,6 +13,7 @@ from swarmsim.algorithms.swarm._mixings import means
 from swarmsim.lazy import torch
 from swarmsim.local.one_gradient import OneGradient
 from swarmsim.local.sharing import exchange, exchange_beside
+from swarmsim.local.training import LINKS
 from swarmsim.local.weighting import of_awake
 from swarmsim.network.located import Located
 from swarmsim.types import InputError, Tick
@@ -46,6 +47,7 @@ class DCliques(OneGradient):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     cliques: tuple[tuple[int, ...], ...] = Field(
         min_length=1, description="the groups, by the institutions' numbers from 0; each is in one"

@@ -36,7 +36,8 @@ class Dpsgd(Weighted):
     Momentum and moments stay local, or with `optimizer_state: mixed` the trained ones are mixed as the models are
     (Adam's step counter stays); their fixed points differ. A message is one row, d parameters, and with mixed states d
     (momentum) or 2 d (Adam) more. With a section `merge` each institution merges the rows of its neighbours and its
-    own by that rule, with W's row as weights and its own row as centre; alone it keeps what it has.
+    own by that rule, with W's row as weights and its own row as centre; alone, or with
+    too few for the rule because others sleep, it keeps what it has.
 
     Reference: Lian et al., Can decentralized algorithms outperform centralized algorithms?, NeurIPS 2017
     (combine_then_adapt); Sayed, Adaptation, learning, and optimization over networks, 2014 (both orders); Yu, Jin and
@@ -47,6 +48,7 @@ class Dpsgd(Weighted):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     robust: ClassVar[bool] = True
+    centres: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
     obeys: ClassVar[tuple[str, ...]] = LINKS
 
@@ -106,7 +108,7 @@ def _verb(tick: Tick, world) -> Verb:
         return lambda values, kind: world.net.mix(values, tick, everyone, kind)
 
     def merge(i: int, rows: dict[int, torch.Tensor]) -> torch.Tensor:
-        if len(rows) == 1 or not rows[i].is_floating_point():
+        if not rows[i].is_floating_point() or len(rows) == 1 or world.merge.needs(len(rows)):
             return rows[i]
         return world.merge.merge(torch.stack(list(rows.values())), tick.mixing.row(i)[1], rows[i])
 

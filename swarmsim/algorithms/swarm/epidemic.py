@@ -10,6 +10,7 @@ from pydantic import Field
 
 from swarmsim.algorithms.swarm._mixings import means
 from swarmsim.local.sharing import Averaging, exchange
+from swarmsim.local.training import PRESENCE
 from swarmsim.network.located import Located
 from swarmsim.rng import stream
 from swarmsim.types import InputError, Tick
@@ -44,6 +45,7 @@ class Epidemic(Averaging):
 
     packs: ClassVar[bool] = True
     merges: ClassVar[bool] = True
+    obeys: ClassVar[tuple[str, ...]] = PRESENCE
 
     fanout: int = Field(ge=1, description="s: to how many others each model is sent in a round")
     choice: Literal["local", "oracle"] = Field(

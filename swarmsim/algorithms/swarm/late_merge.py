@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from swarmsim.algorithms.swarm._mixings import average_of
 from swarmsim.local.sharing import Averaging, exchange
+from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.types import InputError, Tick
 
@@ -42,6 +43,7 @@ class LateMerge(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     from_round: int | None = Field(
         None, ge=1, description="the first round with merges; absent: none but the final one"

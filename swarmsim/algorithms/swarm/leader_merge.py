@@ -47,6 +47,7 @@ class LeaderMerge(Averaging, Protocol):
     packs: ClassVar[bool] = True
     merges: ClassVar[bool] = True
     robust: ClassVar[bool] = True
+    centres: ClassVar[bool] = True
     obeys: ClassVar[tuple[str, ...]] = (*PRESENCE, "partitions")
 
     weights: Literal["samples", "equal"] | Given = Field(

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from swarmsim.algorithms.swarm._mixings import mixing_of
 from swarmsim.local.sharing import Averaging, exchange
+from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.rng import stream
 from swarmsim.types import Tick
@@ -44,6 +45,7 @@ class Pairwise(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("symmetric",)
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     pairs: Literal["one", "matching"] = Field("matching", description="one pair a round, or as many as fit at once")
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from swarmsim.lazy import torch
 from swarmsim.local.sharing import Averaging, exchange
+from swarmsim.local.training import LINKS
 from swarmsim.local.weighting import of_awake
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
@@ -42,6 +43,7 @@ class PushSum(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("column_stochastic",)
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     def start(self, world) -> State:
         members = world.institutions.each(lambda i: world.learner.start())

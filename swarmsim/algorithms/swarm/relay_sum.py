@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from swarmsim.local.sharing import Averaging, Shared
+from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.trees import nbytes
 from swarmsim.types import Tick
@@ -45,6 +46,7 @@ class RelaySum(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("tree", "static")
+    obeys: ClassVar[tuple[str, ...]] = LINKS
 
     def start(self, world) -> State:
         members = world.institutions.each(lambda i: world.learner.start())
