@@ -73,10 +73,12 @@ def _opened(study: Study, n: int) -> Iterator[list[Runtime]]:
 
     While actors start, this process imports what it will need.
     """
-    Thread(target=_warm, daemon=True).start()
+    warming = Thread(target=_warm, daemon=True)
+    warming.start()
     servers = max(server_hosts_of(each, n) for each in study.methods)
     shared: dict[str, Runtime] = {}
     with ExitStack() as stack:
+        stack.callback(warming.join)  # a thread that imports while the interpreter ends writes to stderr
         for experiment in study.methods:
             settings = experiment.runtime.model_dump_json()
             if settings not in shared:
