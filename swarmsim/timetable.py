@@ -71,6 +71,7 @@ def timetable(experiment: Experiment, federation: Federation) -> Timetable:
     algorithm, faults, label = experiment.algorithm, experiment.faults, experiment.label
     if faults is not None:
         check_read(faults, getattr(type(algorithm), "obeys", ()), label)
+        _check_losses(algorithm, faults, label)
     names = getattr(algorithm, "nodes", lambda names: names)(federation.names)
     found = _series(experiment, federation, names)
     _check_merge(experiment, found, names)
@@ -81,8 +82,8 @@ def timetable(experiment: Experiment, federation: Federation) -> Timetable:
     if isinstance(algorithm, Protocol):
         sizes = [len(shard.train) for shard in federation.shards]
         made = planned(algorithm, made, names, sizes, experiment.rounds, experiment.seed_run, experiment.pace, faults)
-        _check_contributors(experiment, made)
         there, said = presence(made.plans, names), (*said, *merge_events(made.plans, names))
+    _check_met(experiment, made)
     clock = experiment.pace is not None and bool(made.plans)
     length = 1 if found is None else window(experiment.topology.period(len(names)), len(names))
     return Timetable(made, None if found is None else found.network, sorted_events(said), there, length, clock)
@@ -166,14 +167,31 @@ def _check_merge(experiment: Experiment, found: Series | None, names: Sequence[s
                 raise InputError(f"{label}: merge at {names[i]}: {reason}")
 
 
-def _check_contributors(experiment: Experiment, made: Schedule) -> None:
-    """Refuse a protocol in which too few contributions for the rule of merging would meet at a leader."""
-    for t, plan in enumerate(made.plans if experiment.merge is not None else (), 1):
-        if plan.contributors and (reason := experiment.merge.needs(len(plan.contributors))):
-            raise InputError(
-                f"{experiment.label}: merge in round {t}: {reason}; or write a larger min_peers, so that no merge is "
-                "made of so few"
-            )
+def _check_met(experiment: Experiment, made: Schedule) -> None:
+    """Refuse rounds in which too few rows for the rule of merging would meet at a leader or a server."""
+    if experiment.merge is None or made.mixings:
+        return
+    counts, way_out = [len(plan.contributors) for plan in made.plans], "a larger min_peers, so that no merge is"
+    if not made.plans and made.active is not None:
+        counts, way_out = made.active.sum(1).tolist(), "faults that leave more of them awake, so that no merge is"
+    for t, count in enumerate(counts, 1):
+        if count and (reason := experiment.merge.needs(count)):
+            raise InputError(f"{experiment.label}: merge in round {t}: {reason}; or write {way_out} made of so few")
+
+
+def _check_losses(algorithm: Any, faults: Faults, label: str) -> None:
+    """Refuse losses under which a method would end somewhere else, and nothing would show it."""
+    one_way = faults.link_loss is not None and not faults.link_loss.symmetric
+    if one_way and getattr(type(algorithm), "corrects", False):
+        raise InputError(
+            f"{label}: faults.link_loss: symmetric: false leaves columns of W that do not sum to 1, and the method's "
+            "correction would be off for ever; write symmetric: true, or use swarm/dpsgd or swarm/push_sum"
+        )
+    if faults.lost_weight == "sender" and "column_stochastic" not in algorithm.requirements():
+        raise InputError(
+            f"{label}: faults.lost_weight: sender leaves rows of W that do not sum to 1, by which models would shrink "
+            "and grow; leave it out, it belongs to swarm/push_sum"
+        )
 
 
 def _check_ages(algorithm: Any, made: Schedule, label: str) -> None:

@@ -6,7 +6,7 @@ the wire, the checkpoint and the packing of institutions. A tree's structure is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 from swarmsim.lazy import torch
@@ -70,10 +70,15 @@ def settled(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.contiguous(memory_format=torch.channels_last if tensor.dim() == 4 else torch.contiguous_format)
 
 
-def signature(tree: Any) -> str:
+def signature(tree: Any) -> Hashable:
     """Equal for two trees exactly when they can be stacked: same structure, shapes and dtypes."""
-    structure, tensors = flatten(tree)
-    return repr((structure, [(tuple(tensor.shape), tensor.dtype) for tensor in tensors]))
+    if isinstance(tree, torch.Tensor):
+        return tree.shape, tree.dtype
+    if isinstance(tree, dict):
+        return dict, tuple(tree), tuple(map(signature, tree.values()))
+    if isinstance(tree, (list, tuple)):
+        return type(tree), tuple(map(signature, tree))
+    return repr(tree)
 
 
 def stack(trees: list[Any]) -> Any:

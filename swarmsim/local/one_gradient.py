@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -34,6 +34,8 @@ class OneGradient(Weighted):
 
 class Corrected(OneGradient):
     """A method that reaches the optimum itself with a constant learning rate, by a correction of the gradient."""
+
+    corrects: ClassVar[bool] = True  # rightly only where columns of W sum to 1 in every round
 
     @model_validator(mode="after")
     def _without_momentum(self) -> Self:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from swarmsim.types import Traffic
 
 __all__ = ["KINDS", "Ledger"]
 
 KINDS = ("weights", "optimizer_state", "buffers", "smashed_data", "cut_gradient", "labels", "control")
+_COUNTED = frozenset(f"{prefix}{kind}" for prefix in ("", "eval_", "lost_", "eval_lost_") for kind in KINDS)
 
 
 class Ledger:
@@ -16,20 +15,17 @@ class Ledger:
 
     def __init__(self) -> None:
         self.round = 0
-        self._messages: Counter = Counter()
-        self._bytes: Counter = Counter()
+        self._lines: dict[tuple[int, str, str, str], list[int]] = {}
 
     def count(self, src: str, dst: str, kind: str, size: int, messages: int = 1) -> None:
         """Note messages of `size` bytes in all."""
-        if kind.removeprefix("eval_").removeprefix("lost_") not in KINDS:
+        if kind not in _COUNTED:
             raise ValueError(f"ledger: no kind {kind!r}; kinds: {', '.join(KINDS)}")
-        entry = (self.round, src, dst, kind)
-        self._messages[entry] += messages
-        self._bytes[entry] += size
+        line = self._lines.setdefault((self.round, src, dst, kind), [0, 0])
+        line[0] += messages
+        line[1] += size
 
     def take(self) -> list[Traffic]:
         """What was counted since the last call, sorted."""
-        lines = [Traffic(*entry, self._messages[entry], self._bytes[entry]) for entry in sorted(self._messages)]
-        self._messages.clear()
-        self._bytes.clear()
-        return lines
+        lines, self._lines = self._lines, {}
+        return [Traffic(*entry, *lines[entry]) for entry in sorted(lines)]

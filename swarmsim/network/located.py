@@ -6,10 +6,10 @@ that happens at its own members; a value that lives elsewhere is simply absent h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
-from swarmsim.trees import signature, stack, unstack
+from swarmsim.trees import nbytes, signature, stack, tree_map, unstack
 
 __all__ = ["Group", "Located"]
 
@@ -48,17 +48,33 @@ class Located:
     def blocks(self) -> list[Block]:
         """The same values packed: members with equal shapes share one tree."""
         if self._blocks is None:
-            alike: dict[str, list[int]] = {}
+            alike: dict[Hashable, list[int]] = {}
             for member, tree in self.values.items():
                 alike.setdefault(signature(tree), []).append(member)
             self._blocks = [(tuple(who), stack([self._values[i] for i in who])) for who in alike.values()]
         return self._blocks
 
-    def packed_as(self, members: tuple[int, ...]) -> Any:
-        """The stacked tree of exactly these members, if that is how they are held; else None."""
-        if self._blocks is not None and len(self._blocks) == 1 and self._blocks[0][0] == members:
-            return self._blocks[0][1]
-        return None
+    @property
+    def held(self) -> list[Block]:
+        """The same values as they lie: packed, or one member's tree after another; to look at all tensors at once."""
+        if self._blocks is not None:
+            return self._blocks
+        return [((member,), tree) for member, tree in self.values.items()]
+
+    def stacked(self, members: tuple[int, ...]) -> Any:
+        """One tree with the values of some members, which have equal shapes, stacked; as it lies where there is one."""
+        if self._blocks is None or len(self._blocks) != 1:
+            return stack([self.values[i] for i in members])
+        here, tree = self._blocks[0]
+        if here == members:
+            return tree
+        places = {i: place for place, i in enumerate(here)}
+        return tree_map(lambda tensor: tensor[[places[i] for i in members]], tree)
+
+    def sizes(self) -> dict[int, int]:
+        """Bytes of each member's tensors."""
+        sizes = [(members, nbytes(tree) // len(members)) for members, tree in self.held]
+        return {i: size for members, size in sizes for i in members}
 
     def __getitem__(self, key: Any) -> Located:
         """The component `key` of every member's tree (an item of a tuple, a field of a dict)."""

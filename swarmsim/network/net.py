@@ -11,6 +11,8 @@ bits; products and sums are separate operations, so that no fused rounding depen
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Protocol
 
 from swarmsim.lazy import torch
@@ -18,7 +20,7 @@ from swarmsim.network.arrivals import Arrivals
 from swarmsim.network.ledger import Ledger
 from swarmsim.network.located import Group, Located
 from swarmsim.network.mixing import Reach, combine
-from swarmsim.trees import concatenated, flatten, nbytes, settled, stack, tree_map, unflatten
+from swarmsim.trees import concatenated, flatten, nbytes, settled, tree_map, unflatten
 from swarmsim.types import Tick
 
 __all__ = ["Net", "Place", "Transport", "weighted_sum"]
@@ -100,29 +102,20 @@ class Net:
         ago, for a tick whose neighbours' values arrive late. Messages that are lost are counted as `lost_<kind>`.
         """
         reach, history = self._reach(tick, group), [values, *past]
-        held = {(age, i): tree for age, each in enumerate(history) for i, tree in each.values.items()}
-        self._count_edges(tick, reach, group, held, kind)
-        for host, keys in sorted(reach.wanted.items()):
-            mine = [key for key in keys if self._place(group.kind, key[1]) == self._me]
-            if host != self._me and mine:
-                self._transport.send(host, stack([held[key] for key in mine]))
-        wanted = reach.wanted.get(self._me, [])
-        local = [key for key in wanted if self._place(group.kind, key[1]) == self._me]
-        keys, trees = list(local), [self._stacked(values, local, held)] if local else []
-        for host in sorted({self._place(group.kind, i) for _, i in wanted} - {self._me}):
-            theirs = [key for key in wanted if self._place(group.kind, key[1]) == host]
-            keys += theirs
-            trees.append(self._arrivals.expect(host)())
-        if not wanted:
-            return Located({})
-        places = {key: place for place, key in enumerate(keys)}
-        return Located(blocks=[(group.here, combine(tick.mixing, group.here, reach.rows, places, concatenated(trees)))])
+        self._count_edges(tick, reach, group, history, kind)
+        for host, keys in reach.sent.items():
+            self._transport.send(host, _stacked(history, keys))
+        trees = [
+            _stacked(history, keys) if host == self._me else self._arrivals.expect(host)()
+            for host, keys in reach.read.items()
+        ]
+        return Located(blocks=[(group.here, combine(reach.rows, concatenated(trees)))] if trees else [])
 
     def collect(self, values: Located, tick: Tick, group: Group, kind: str) -> Located:
         """At every member what its neighbours in W sent, and its own: {j: tree}, j ascending."""
         columns = {i: tick.mixing.row(i)[0].tolist() for i in group.members}
         arrived = self._carry(values, [(group, j, group, i) for i, row in columns.items() for j in row], kind)()
-        self._count_lost(tick, group, {(0, i): tree for i, tree in values.values.items()}, kind)
+        self._count_lost(tick, group, values, kind)
         return Located({i: {j: arrived[j, i] for j in columns[i]} for i in group.here})
 
     def note(self, src: Group, i: int, dst: Group, j: int, kind: str, size: int) -> None:
@@ -136,28 +129,25 @@ class Net:
             if len(self._reaches) >= REMEMBERED:
                 self._reaches.clear()
             places = {i: self._place(group.kind, i) for i in group.members}
-            self._reaches[key] = (tick.mixing, Reach(tick.mixing, tick.ages, group.members, places))
+            self._reaches[key] = (tick.mixing, Reach(tick.mixing, tick.ages, group.members, places, self._me))
         return self._reaches[key][1]
 
-    def _stacked(self, values: Located, keys: list, held: dict) -> Any:
-        """Trees of this host one behind the other; as they lie, where that is how they are kept."""
-        blocks = values.packed_as(tuple(i for age, i in keys if age == 0)) if all(age == 0 for age, _ in keys) else None
-        return blocks if blocks is not None else stack([held[key] for key in keys])
-
-    def _count_edges(self, tick: Tick, reach: Reach, group: Group, held: dict, kind: str) -> None:
+    def _count_edges(self, tick: Tick, reach: Reach, group: Group, history: Sequence[Located], kind: str) -> None:
         if self._ledger is None:
             return
-        sizes = {key: nbytes(tree) for key, tree in held.items()}
-        for i in group.members:
-            for key in reach.rows[i]:
-                if key[1] != i and sizes.get(key):
-                    self._ledger.count(group.names[key[1]], group.names[i], kind, sizes[key])
-        self._count_lost(tick, group, held, kind)
+        sizes, names = [each.sizes() for each in history], group.names
+        for (age, src), dst in reach.edges:
+            if size := sizes[age][src]:
+                self._ledger.count(names[src], names[dst], kind, size)
+        self._count_lost(tick, group, history[0], kind)
 
-    def _count_lost(self, tick: Tick, group: Group, held: dict, kind: str) -> None:
+    def _count_lost(self, tick: Tick, group: Group, values: Located, kind: str) -> None:
         """Messages that were sent and did not arrive, at their senders."""
-        for src, dst in tick.lost if self._ledger is not None else ():
-            if (0, src) in held and src in group.members and dst in group.members and (size := nbytes(held[0, src])):
+        if self._ledger is None or not tick.lost:
+            return
+        sizes, members = values.sizes(), frozenset(group.members)
+        for src, dst in tick.lost:
+            if src in members and dst in members and (size := sizes.get(src)):
                 self._ledger.count(group.names[src], group.names[dst], f"lost_{kind}", size)
 
     def _carry(self, values: Located, pairs: list[tuple[Group, int, Group, int]], kind: str) -> Callable[[], dict]:
@@ -194,6 +184,12 @@ class Net:
     def _count(self, src: Group, i: int, dst: Group, j: int, tree: Any, kind: str) -> None:
         if self._ledger is not None and (src.kind, i) != (dst.kind, j) and (size := nbytes(tree)):
             self._ledger.count(src.names[i], dst.names[j], kind, size)
+
+
+def _stacked(history: Sequence[Located], keys: Sequence[tuple[int, int]]) -> Any:
+    """The trees of some keys (age, member), sorted, one behind the other."""
+    ages = groupby(keys, key=itemgetter(0))
+    return concatenated([history[age].stacked(tuple(i for _, i in those)) for age, those in ages])
 
 
 def weighted_sum(shares: Sequence[float], trees: Sequence[Any]) -> Any:

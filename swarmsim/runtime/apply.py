@@ -18,9 +18,9 @@ def packed(f: Callable, here: tuple[int, ...], values: tuple[Located, ...]) -> L
     """One call of f for all members with equal shapes; equal to `one_by_one` up to rounding."""
     if not here:
         return Located({})
-    together = {i: tuple(value.values[i] for value in values) for i in here}
     if aligned := _aligned(here, values):
         return Located(blocks=[(here, f(*aligned))])
+    together = {i: tuple(value.values[i] for value in values) for i in here}
     return Located(blocks=[(members, f(*trees)) for members, trees in Located(together).blocks])
 
 

@@ -225,6 +225,8 @@ class Host:
         """Members whose state holds a NaN or an infinity, each with the first such tensor."""
         found = []
         for name, located in self._fields():
+            if all(_finite(tensor) for _, tree in located.held for tensor in flatten(tree)[1]):
+                continue
             group = self._group(name)
             for i, tree in located.values.items():
                 bad = next((tensor for tensor in flatten(tree)[1] if not _finite(tensor)), None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from swarmsim.lazy import torch
 from swarmsim.local.learner import Learner
+from swarmsim.local.pieces import in_pieces
 from swarmsim.network.located import Group, Located
 from swarmsim.network.net import Net
 from swarmsim.rows import Network, build
@@ -84,7 +85,8 @@ class World:
         group = group or self.institutions.only(tick.awake(self.institutions.members))
         learner, t = self.learner, tick.t
         examples, batches, addresses = self._work(tick, group)
-        trained = group.map(lambda m, xy, b, a: learner.train(m, xy, b, a, t), members, examples, batches, addresses)
+        train = in_pieces(lambda m, xy, b, a: learner.train(m, xy, b, a, t))
+        trained = group.map(train, members, examples, batches, addresses)
         self._note_losses(group, trained[1])
         return trained[0] if len(trained[0]) == len(members) else members | trained[0]
 
@@ -96,7 +98,7 @@ class World:
         """
         group = group or self.institutions.only(tick.awake(self.institutions.members))
         examples, batches, addresses = self._work(tick, group)
-        found = group.map(self.learner.slope, weights, examples, batches, addresses)
+        found = group.map(in_pieces(self.learner.slope), weights, examples, batches, addresses)
         self._note_losses(group, found[1])
         return found[0]
 

@@ -70,7 +70,7 @@ class AsyncGossip(Averaging):
         def merge(member: dict, mass: torch.Tensor, *received: torch.Tensor) -> tuple[dict, torch.Tensor]:
             total, weights = mass + received[-1], member["weights"]
             new = {
-                kind: shared.put(kind, weights[kind], _mean(shared.pick(kind, weights[kind]), mass, row, total))
+                kind: shared.put(kind, weights[kind], _mean(shared.pick(kind, weights[kind]), received[-1], row, total))
                 for kind, row in zip(shared.kinds, received[:-1], strict=True)
             }
             return {**member, "weights": {**weights, **new}}, total
@@ -83,10 +83,10 @@ class AsyncGossip(Averaging):
 
     def _leaving(self, tick: Tick, world) -> list[list[int]]:
         """The messages that those awake send in this round: to whom, and when they arrive."""
-        found, lost = [], set(tick.lost)
+        found, lost, reached = [], set(tick.lost), _reached(tick)
         for i in tick.awake(world.institutions.members):
             rng = stream(world.learner.seed, "gossip", tick.t, i)
-            neighbours = [int(j) for j in tick.mixing.row(i)[0] if j != i]
+            neighbours = sorted(reached.get(i, ()))
             if neighbours:
                 j, delay = neighbours[int(rng.integers(len(neighbours)))], int(rng.integers(self.max_delay + 1))
                 if (i, j) not in lost:
@@ -119,11 +119,20 @@ class AsyncGossip(Averaging):
         return {kind: torch.cat([row.unsqueeze(-2), sent[kind][..., :-1, :]], -2) for kind, row in rows.items()}
 
 
+def _reached(tick: Tick) -> dict[int, set[int]]:
+    """To whom each institution can send: a sender does not know which of its messages will be lost."""
+    reached: dict[int, set[int]] = {}
+    arriving = [(int(i), j) for j in range(tick.mixing.n) for i in tick.mixing.row(j)[0] if i != j]
+    for i, j in (*arriving, *tick.lost):
+        reached.setdefault(i, set()).add(j)
+    return reached
+
+
 def _times(row: torch.Tensor, mass: torch.Tensor) -> torch.Tensor:
     """w x; BatchNorm's counters are not averaged."""
     return row * mass if row.is_floating_point() else row
 
 
-def _mean(row: torch.Tensor, mass: torch.Tensor, received: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
-    """(w x + what was received) / the weight of both."""
-    return (row * mass + received) / total if row.is_floating_point() else row
+def _mean(row: torch.Tensor, arrived: torch.Tensor, received: torch.Tensor, total: torch.Tensor) -> torch.Tensor:
+    """(w x + what was received) / the weight of both, written so that nothing is rounded where nothing arrived."""
+    return row + (received - row * arrived) / total if row.is_floating_point() else row

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from swarmsim.local.merging import merged_at
-from swarmsim.local.sharing import Averaging, Shared, exchange
+from swarmsim.local.sharing import Averaging, Shared, exchange, shares
 from swarmsim.local.training import PRESENCE
 from swarmsim.network.located import Located
 from swarmsim.schedule.protocol import MergePlan, Protocol
@@ -25,6 +25,7 @@ class State:
     merged: Located  # the weights of the last merge that each institution took
     held: list[int]  # which merge that was, from 1; 0 before the first
     leader: int  # who led the last merge
+    snapshots: Located  # what those trained last whose training ends, for at_end: keep_snapshot
 
 
 class LeaderMerge(Averaging, Protocol):
@@ -51,7 +52,9 @@ class LeaderMerge(Averaging, Protocol):
     obeys: ClassVar[tuple[str, ...]] = (*PRESENCE, "partitions")
 
     weights: Literal["samples", "equal"] | Given = Field(
-        "samples", description="what an institution's model counts for: by samples, equal, or a number for each by name"
+        "samples",
+        description="what an institution's model counts for: by samples, equal, or a number for each by name; "
+        "if all in a merge count 0 they count the same",
     )
 
     @model_validator(mode="after")
@@ -70,55 +73,60 @@ class LeaderMerge(Averaging, Protocol):
 
     def start(self, world) -> State:
         members = world.institutions.each(lambda i: world.learner.start())
-        return State(members, members["weights"], [0] * len(world.institutions.members), 0)
+        return State(members, members["weights"], [0] * len(world.institutions.members), 0, Located({}))
 
     def round(self, state: State, tick: Tick, world) -> State:
         plan, everyone, shared = tick.plan, world.institutions, self.shared(world.learner.network)
-        members = self._caught_up(state, plan, shared, world)
-        if plan.trains:
-            members = world.train(members, tick, everyone.only(plan.trains))
+        state = self._caught_up(state, plan, shared, world)
+        members = world.train(state.members, tick, everyone.only(plan.trains)) if plan.trains else state.members
+        snapshots = state.snapshots | self._ending(members, plan, world)
         self._report(tick, plan, world)
         if not plan.contributors:
-            return State(members, state.merged, state.held, state.leader)
-        fresh = self._merge(members, plan, shared, world)
+            return replace(state, members=members, snapshots=snapshots)
+        fresh = self._merge(members, snapshots, plan, shared, world)
         receivers = everyone.only(plan.receivers)
         taken = receivers.map(lambda m, w: {**m, "weights": w}, members, fresh)
         latest = max(state.held) + 1
         held = [latest if i in plan.receivers else count for i, count in enumerate(state.held)]
-        return State(_with(members, taken), _with(state.merged, fresh), held, plan.leader)
+        return State(_with(members, taken), _with(state.merged, fresh), held, plan.leader, snapshots)
 
     def models(self, state: State, world) -> Located:
         return state.members["weights"]
 
-    def _caught_up(self, state: State, plan: MergePlan, shared: Shared, world) -> Located:
-        """Who missed the last merge takes it before training, from its leader or whoever else has it."""
+    def _caught_up(self, state: State, plan: MergePlan, shared: Shared, world) -> State:
+        """Who missed the last merge takes it before training, from somebody who has it."""
         if not plan.catches_up:
-            return state.members
-        latest, group = max(state.held), world.institutions.only(plan.catches_up)
-        there = [i for i, count in enumerate(state.held) if count == latest]
-        holder = state.leader if state.leader in there else there[0]
+            return state
+        latest, group, holder = max(state.held), world.institutions.only(plan.catches_up), _holder(state, plan)
 
         def send(values: Located, kind: str) -> Located:
             return world.net.broadcast(values, world.institutions, holder, group, kind)
 
         weights = exchange(send, state.merged, state.members["weights"], group, shared)
-        return _with(state.members, group.map(lambda m, w: {**m, "weights": w}, state.members, weights))
+        members = _with(state.members, group.map(lambda m, w: {**m, "weights": w}, state.members, weights))
+        held = [latest if i in plan.catches_up else count for i, count in enumerate(state.held)]
+        return replace(state, members=members, merged=_with(state.merged, weights), held=held)
 
-    def _merge(self, members: Located, plan: MergePlan, shared: Shared, world) -> Located:
+    def _ending(self, members: Located, plan: MergePlan, world) -> Located:
+        """The models that stay in merges behind the last round of those who trained them now."""
+        names, keeps = world.institutions.names, self.at_end == "keep_snapshot"
+        group = world.institutions.only(i for i in plan.trains if keeps and names[i] in self.ends)
+        return group.each(lambda i, weights: weights, members["weights"])
+
+    def _merge(self, members: Located, snapshots: Located, plan: MergePlan, shared: Shared, world) -> Located:
         """The merge of the contributions at the leader, at everyone who receives it."""
         who, net, everyone = [i for i, _ in plan.contributors], world.net, world.institutions
-        counts = [self._count(i, world) * self.weight(age) for i, age in plan.contributors]
-        p, sources, receivers = (
-            [count / sum(counts) for count in counts],
-            everyone.only(who),
-            everyone.only(plan.receivers),
-        )
+        p = shares("samples", [self._count(i, world) * self.weight(age) for i, age in plan.contributors])
+        sources, receivers = everyone.only(who), everyone.only(plan.receivers)
+        gone = everyone.only(i for i in who if i not in plan.receivers)
+        held = members["weights"]
+        held = held | gone.each(lambda i, weights: weights, snapshots) if gone.members else held
 
         def merge(values: Located, kind: str) -> Located:
             one = merged_at(net, world.merge, values, p, sources, everyone, plan.leader, kind)
             return net.broadcast(one, everyone, plan.leader, receivers, kind)
 
-        return exchange(merge, members["weights"], members["weights"], receivers, shared)
+        return exchange(merge, held, members["weights"], receivers, shared)
 
     def _count(self, i: int, world) -> float:
         if isinstance(self.weights, dict):
@@ -134,6 +142,14 @@ class LeaderMerge(Averaging, Protocol):
         leader = names[plan.leader] if plan.leader is not None else ""
         contributors = tuple(names[i] for i, _ in plan.contributors)
         world.report_merge(tick, leader, contributors, "; ".join([reasons, *late, *deposed]))
+
+
+def _holder(state: State, plan: MergePlan) -> int:
+    """Who gives the last merge to those who missed it: its leader, or the first who has it; not who is away."""
+    away = {i for i, reason in plan.left_out if reason in ("asleep", "cut off")}
+    has = [i for i, count in enumerate(state.held) if count == max(state.held)]
+    there = [i for i in has if i not in away] or has
+    return state.leader if state.leader in there else there[0]
 
 
 def _with(held: Located, newer: Located) -> Located:
