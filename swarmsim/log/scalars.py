@@ -43,7 +43,7 @@ TAGS = {
     "time/wall_seconds": "wall time since the run began, resumed halves added up",
     "time/simulated_seconds": "the simulated clock at the end of the round",
     "data/partition": "figure: examples of each class at each institution",
-    "network/topology": "figure, ten of them in a run: who talks to whom, nodes by the main metric, edges by bytes",
+    "network/topology": "figure, five of them in a long run: who talks to whom, nodes by main metric, edges by bytes",
     "experiment": "text: the resolved experiment file",
 }
 """Every tag that swarmsim writes, and what it means."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Board", "Setup", "folder_names"]
 
-PICTURES = 10  # of the topology in a run
-PICTURED = 100  # institutions: of more, only the last picture is drawn
+PICTURES = 5  # of the topology in a run of at least twice as many rounds; a picture takes half a second
+PICTURED = 100  # institutions: of more, and of shorter runs, only the last picture is drawn
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Board:
         self._latest: dict[str, dict[str, float]] = {}  # {tag: {institution: value}} of the last evaluation
         self._laid_out, self._drawn, self._pictured = False, bool(after), False
         self._crossed: Counter[tuple[str, str]] = Counter()
-        self._due = (after or 0) + max(1, setup.rounds // PICTURES) if len(setup.names) <= PICTURED else math.inf
+        self._due = (after or 0) + self._pause()
         if after is None:
             self._add(ROOT, start_summary(setup.hparams), 0)
             self._writers[ROOT].add_text("experiment", f"```yaml\n{setup.yaml.rstrip()}\n```", 0)
@@ -142,10 +142,15 @@ class Board:
                 ROOT, _picture("data/partition", figures.partition_figure(setup.names, setup.classes, setup.counts)), 0
             )
 
+    def _pause(self) -> float:
+        """Rounds between two pictures of the topology."""
+        rounds, few = self.setup.rounds, len(self.setup.names) <= PICTURED
+        return rounds // PICTURES if few and rounds >= 2 * PICTURES else math.inf
+
     def _draw_topology(self) -> None:
         """The topology as it is now: nodes by their last scores, edges by what crossed since the last picture."""
         setup = self.setup
-        self._due = self._round + max(1, setup.rounds // PICTURES) if len(setup.names) <= PICTURED else math.inf
+        self._due = self._round + self._pause()
         if setup.graph is None:
             return
         metric, self._pictured = main_metric(self._latest) or "", True

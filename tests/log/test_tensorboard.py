@@ -16,7 +16,7 @@ from swarmsim.log.hparams import write_hparams_experiment
 from swarmsim.log.layout import layout
 from swarmsim.log.scalars import TAGS, sample, scalars
 from swarmsim.log.tensorboard import Board, Setup, folder_names
-from swarmsim.types import Score
+from swarmsim.types import Report, Score, Traffic
 from tests.log.reports import NAMES, report, reports
 
 SPLITS = "train|validation|test|pooled|external"
@@ -182,3 +182,27 @@ def test_links():
     assert "pinnedCards=%5B%7B%22plugin%22%3A%22scalars%22%2C%22tag%22%3A%22test%2Fauroc%22%7D%5D" in links.deep_link(
         "auroc"
     )
+
+
+def test_the_graph_is_drawn_five_times_in_a_long_run(tmp_path, monkeypatch):
+    """Nodes by their last scores, edges by what crossed since the picture before; once in a short run, at its end."""
+    from swarmsim.log import figures
+
+    drawn = []
+    honest = figures.topology_figure
+
+    def watched(graph, names, values, metric, traffic):
+        drawn.append(dict(traffic))
+        return honest(graph, names, values, metric, traffic)
+
+    monkeypatch.setattr(figures, "topology_figure", watched)
+    for rounds, pictures in ((20, 5), (4, 1)):
+        drawn.clear()
+        given = Setup(("A", "B"), (), None, networkx.path_graph(2), rounds=rounds)
+        with Board(tmp_path / str(rounds), given) as board:
+            for k in range(1, rounds + 1):
+                line = Traffic(k, "A", "B", "weights", 1, 8)
+                board.record(Report(k, (Score("test", "A", "local", "auroc", 0.5),), (line,)))
+            board.finish("completed")
+        assert len(drawn) == pictures
+        assert sum(each["A", "B"] for each in drawn) == 8 * rounds
