@@ -47,9 +47,12 @@ def rows_of_table(head: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: text.split("\n", 1)[0])
-def test_every_yaml_block_is_an_experiment(text, tmp_path):
+def test_every_yaml_block_is_an_experiment_that_runs(text, tmp_path):
     (tmp_path / "block.yaml").write_text(text)
-    assert read(tmp_path / "block.yaml").methods
+    rounds = 5 if "until: 6" in text else 2
+    changes = ["--set", f"rounds={rounds}", "--runtime", "inline", "--out", str(tmp_path / "out")]
+    assert main(["run", str(tmp_path / "block.yaml"), *changes]) == 0
+    assert read_json(tmp_path / "out" / "manifest.json")["status"] == "completed"
 
 
 def test_the_quickstart_is_the_file():
