@@ -79,10 +79,11 @@ class Segment:
         self.params = _Tensors(stages, "_parameters", lambda tensor: True)
         self.buffers = _Tensors(stages, "_buffers", torch.is_floating_point)
         self.counters = _Tensors(stages, "_buffers", lambda tensor: not torch.is_floating_point(tensor))
+        params = self.params.read()
         self._initial = initial or {
-            "params": self.params.read(),
-            "buffers": self.buffers.read(),
-            "counters": self.counters.read(),
+            "params": params,
+            "buffers": self.buffers.read() if self.buffers.size else params.new_zeros(0),
+            "counters": self.counters.read() if self.counters.size else params.new_zeros(0, dtype=torch.int64),
         }
         self.draws = [draws_numbers(module) for _, module in stages]
 

@@ -27,7 +27,7 @@ class Progress:
         self.total, self.label, self.score = total, label, ""
         self.console = console or _console()
         self._bar = _bar(self.console) if self.console.is_terminal else None
-        self._printed = -1
+        self._printed = self._scored = -1
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -41,7 +41,8 @@ class Progress:
 
     def update(self, report: Report) -> None:
         """A round is over."""
-        self.score = _score(report) or self.score
+        if found := _score(report):
+            self.score, self._scored = found, report.round
         if self._bar:
             self._bar.update(self._task, completed=report.round, score=self.score)
         else:
@@ -51,7 +52,8 @@ class Progress:
         tenth = round_ * LINES // max(1, self.total)
         if tenth > self._printed:
             self._printed = tenth
-            line = f"{self.label}: round {round_}/{self.total}  {self.score}".rstrip()
+            of = f" (round {self._scored})" if self.score and self._scored != round_ else ""
+            line = f"{self.label}: round {round_}/{self.total}  {self.score}{of}".rstrip()
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 

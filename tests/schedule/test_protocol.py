@@ -330,7 +330,8 @@ def test_a_hospital_that_is_always_left_out_cannot_be_overlooked():
 
 PROTOCOLS = st.builds(
     dict,
-    leader=st.sampled_from(["rotation", "random", "first_to_finish"]), never_lead=st.sampled_from([(), ("A",), ("B", "C")]),
+    leader=st.sampled_from(["rotation", "random", "first_to_finish"]),
+    never_lead=st.sampled_from([(), ("A",), ("B", "C")]),
     min_peers=st.integers(1, 4), wait=st.sampled_from([0.0, 1.0, 2.5]), late=st.sampled_from(["drop", "keep", "next"]),
     no_quorum=st.sampled_from(["skip", "wait"]),
     ends=st.dictionaries(st.sampled_from(NAMES), st.integers(1, 8)),

@@ -95,7 +95,8 @@ def test_an_institution_without_training_examples_takes_no_step(name, packed):
     names = tuple(shard.name for shard in shards)
     work = replace(
         work, names=names, sizes=(16, 0, 16), shards=dict(enumerate(shards)), schedule=still(ring), packed=packed,
-        tests=tuple(shard.test for shard in shards), hosts={"institution": (0, 0, 0), "server": (1,) * len(work.servers)},
+        tests=tuple(shard.test for shard in shards),
+        hosts={"institution": (0, 0, 0), "server": (1,) * len(work.servers)},
     )  # fmt: skip
     if name == "swarm/leader_merge":
         work = replace(work, schedule=planned(work.algorithm, still(ring), names, work.sizes, work.rounds, work.seed))
