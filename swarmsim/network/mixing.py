@@ -91,7 +91,8 @@ def _combined(rows: Sequence[Rows], tensor: torch.Tensor) -> torch.Tensor:
     total = tensor.new_empty((sum(len(some.places) for some in rows), *tensor.shape[1:]))
     size = max(1, PIECE // max(1, tensor[0].numel()))
     for some in rows:
-        for places, columns, weights in zip(*(part.split(size) for part in some), strict=True):
+        pieces = (part.to(tensor.device).split(size) for part in some)
+        for places, columns, weights in zip(*pieces, strict=True):
             total.index_copy_(0, places, _sums(tensor, columns, weights))
     return total
 
