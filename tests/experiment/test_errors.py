@@ -21,7 +21,7 @@ def test_an_error_is_drawn(tmp_path):
     assert head == "file.yaml:9:40: algorithm.local_step: unknown key"
     assert line == f"    9 | {LINE.replace('local_steps', 'local_step')}"
     assert line[pointer.index("^") :].startswith("local_step")
-    assert "did you mean `local_steps`? allowed: batch, batch_norm, clip, local_epochs" in pointer
+    assert "did you mean `local_steps`? allowed: batch, batch_norm, clip, gradient_weights, " in pointer
 
 
 @pytest.mark.parametrize(
