@@ -105,7 +105,7 @@ class Workload:
 
 
 WORKLOADS = {
-    "cnn": Workload(Cnn(channels=(32, 64, 64)), Multimodal(channels=(32, 64), width=56), (3, 32, 32), 320, cut=3),
+    "cnn": Workload(Cnn(channels=(64, 128, 128)), Multimodal(channels=(32, 64), width=56), (3, 32, 32), 160, cut=3),
     "tiny": Workload(Mlp(hidden=(32, 16)), Multimodal(hidden=(32,), width=8), (16,), 3200, cut=1),
 }
 
