@@ -44,6 +44,7 @@ TAGS = {
     "time/simulated_seconds": "the simulated clock at the end of the round",
     "data/partition": "figure: examples of each class at each institution",
     "network/topology": "figure, five of them in a long run: who talks to whom, nodes by main metric, edges by bytes",
+    "merges": "text: the last 100 merges, who was in them, who was left out, and why",
     "experiment": "text: the resolved experiment file",
 }
 """Every tag that swarmsim writes, and what it means."""

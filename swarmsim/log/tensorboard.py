@@ -16,7 +16,7 @@ from swarmsim.log.hparams import end_summary, start_summary
 from swarmsim.log.layout import layout
 from swarmsim.log.scalars import MANY, ROOT, computed, sample, scalars
 from swarmsim.metrics.summary import main_metric
-from swarmsim.types import Report
+from swarmsim.types import Merge, Report
 
 if TYPE_CHECKING:
     import networkx
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Board", "Setup", "folder_names"]
 
+LISTED = 100  # merges in the text
 PICTURES = 5  # of the topology in a run of at least twice as many rounds; a picture takes half a second
 PICTURED = 100  # institutions: of more, and of shorter runs, only the last picture is drawn
 
@@ -72,6 +73,7 @@ class Board:
         self._latest: dict[str, dict[str, float]] = {}  # {tag: {institution: value}} of the last evaluation
         self._laid_out, self._drawn, self._pictured = False, bool(after), False
         self._crossed: Counter[tuple[str, str]] = Counter()
+        self._merges: list[Merge] = []
         self._due = (after or 0) + self._pause()
         if after is None:
             self._add(ROOT, start_summary(setup.hparams), 0)
@@ -99,6 +101,7 @@ class Board:
             self._add(run, _summary(runs[run]), report.round)
         if report.round and not self._drawn:
             self._draw()
+        self._merges += report.merges
         for line in report.traffic:
             if not line.kind.startswith("eval_"):
                 self._crossed[line.src, line.dst] += line.bytes
@@ -116,6 +119,8 @@ class Board:
             self._draw()
         if self._crossed or not self._pictured:
             self._draw_topology()
+        if self._merges:
+            self._writers[ROOT].add_text("merges", _merge_table(self._merges), self._round)
         self._add(ROOT, end_summary(status == "completed"), self._round)
         self.close()
 
@@ -183,6 +188,16 @@ def _summary(values: Mapping[str, float]):
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     return Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()])
+
+
+def _merge_table(merges: Sequence[Merge]) -> str:
+    """The last merges as a table in Markdown; merges.csv has all."""
+    cells = [
+        (each.round, each.leader, ", ".join(each.contributors), ", ".join(each.left_out), each.reason)
+        for each in merges[-LISTED:]
+    ]
+    rows = [f"| {' | '.join(map(str, row))} |" for row in cells]
+    return "\n".join(["| round | leader | in the merge | left out | why |", "|---|---|---|---|---|", *rows])
 
 
 def _picture(tag: str, figure):

@@ -16,7 +16,7 @@ from swarmsim.log.hparams import write_hparams_experiment
 from swarmsim.log.layout import layout
 from swarmsim.log.scalars import TAGS, sample, scalars
 from swarmsim.log.tensorboard import Board, Setup, folder_names
-from swarmsim.types import Report, Score, Traffic
+from swarmsim.types import Merge, Report, Score, Traffic
 from tests.log.reports import NAMES, report, reports
 
 SPLITS = "train|validation|test|pooled|external"
@@ -206,3 +206,13 @@ def test_the_graph_is_drawn_five_times_in_a_long_run(tmp_path, monkeypatch):
             board.finish("completed")
         assert len(drawn) == pictures
         assert sum(each["A", "B"] for each in drawn) == 8 * rounds
+
+
+def test_the_text_says_who_was_in_a_merge_and_who_was_not(tmp_path):
+    merge = Merge(1, 0, "A", ("A", "C"), ("B",), "B: late")
+    with Board(tmp_path, Setup(("A", "B", "C"))) as board:
+        board.record(Report(1, merges=(merge,)))
+        board.finish("completed")
+    found = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0}).Reload()
+    (event,) = found.Tensors("merges/text_summary")
+    assert b"| 1 | A | A, C | B | B: late |" in event.tensor_proto.string_val[0]
