@@ -43,7 +43,8 @@ def merge_plans(
     """The plan of every round, for durations [rounds, n] of training periods by the round in which they begin.
 
     active [rounds, n]: who is awake (None: all); sides [rounds, n]: who reaches whom (None: all). Whoever falls asleep
-    or is cut off from the leader loses the training it is at, and begins again from the last merge when it is back.
+    or is cut off from the leader is not in the merge, and begins again when it is back: from the last merge if it
+    missed one, else (no quorum, no merge) from the model that it has.
     The leader merges when the quorum is there, even if its own contribution is late. InputError for unknown names
     and a quorum above n; SwarmsimError for a quorum that is missed under no_quorum: stop.
     """

@@ -28,11 +28,11 @@ class D2(Lazy):
 
         X_1 = W (X_0 - lr G_0),   X_{t+1} = W (2 X_t - X_{t-1} - lr (G_t - G_{t-1})).
 
-    C sums to 0 over the institutions in every round, whoever sleeps and whatever is lost, and ends at -lr G(x*), so a
-    constant lr reaches the optimum of the mean objective; a change of lr disturbs C until it is mixed again. Needs a
-    symmetric W with smallest eigenvalue > -1/3 that stays as it is; `lazy` uses (I + W) / 2 instead, which needs no
-    more than symmetry, though convergence is proved for a fixed W alone. W = I, n = 1: local training. W = J: C
-    holds what the gradients differ by. A message is one row, d parameters, as in D-PSGD.
+    C sums to 0 over the institutions in every round, whoever sleeps and whatever is lost both ways, and ends at -lr
+    G(x*), so a constant lr reaches the optimum of the mean objective; a change of lr disturbs C until it is mixed
+    again. Needs a symmetric W with smallest eigenvalue > -1/3 that stays as it is; `lazy` uses (I + W) / 2 instead,
+    which needs no more than symmetry, though convergence is proved for a fixed W alone. W = I, n = 1: local
+    training. W = J: C holds what the gradients differ by. A message is one row, d parameters, as in D-PSGD.
 
     Reference: Tang et al., D2: decentralized training over decentralized data, ICML 2018.
     """

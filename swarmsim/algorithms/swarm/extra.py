@@ -28,10 +28,10 @@ class Extra(Corrected):
         X_1 = W X_0 - lr G_0,   X_{t+2} = (I + W) X_{t+1} - W~ X_t - lr (G_{t+1} - G_t).
 
     Without the correction it is combine-then-adapt, `swarm/dpsgd`. C sums to 0 over the institutions in every round,
-    whoever sleeps and whatever is lost, and ends at -lr G(x*), so a constant lr reaches the optimum of the mean
-    objective; a change of lr disturbs C until it is mixed again. Needs a symmetric W with smallest eigenvalue > -1;
-    for L-smooth objectives lr < (1 + lambda_min) / L is safe. Convergence is proved for a fixed W alone. W = I, n = 1:
-    local training. A message is one row, d parameters, as in D-PSGD.
+    whoever sleeps and whatever is lost both ways, and ends at -lr G(x*), so a constant lr reaches the optimum of
+    the mean objective; a change of lr disturbs C until it is mixed again. Needs a symmetric W with smallest
+    eigenvalue > -1; for L-smooth objectives lr < (1 + lambda_min) / L is safe. Convergence is proved for a fixed W
+    alone. W = I, n = 1: local training. A message is one row, d parameters, as in D-PSGD.
 
     Reference: Shi, Ling, Wu and Yin, EXTRA: an exact first-order algorithm for decentralized consensus optimization,
     SIAM Journal on Optimization 2015.

@@ -30,11 +30,11 @@ class GradientTracking(Corrected):
     combine_then_adapt:  Y <- W Y + G(X) - G;          X <- W X - lr Y
 
     then G <- G(X) as it was before the step; Y = G = 0 at first. Y sums to the sum of G over the institutions in every
-    round, whoever sleeps and whatever is lost, so that the optimum of the mean objective is reached with a constant lr,
-    with any learning rates, and on directed and changing graphs as long as W is doubly stochastic. W = I, n = 1: local
-    training. W = J, adapt_then_combine: gradient descent on the mean objective.
-    adapt_then_combine stays stable with larger lr; combine_then_adapt may send both rows at once. Two rows cross every
-    edge, 2 d numbers: twice the traffic of D-PSGD.
+    round, whoever sleeps and whatever is lost both ways, so that the optimum of the mean objective is reached with
+    a constant lr, with any learning rates, and on directed and changing graphs as long as W is doubly stochastic. W
+    = I, n = 1: local training. W = J, adapt_then_combine: gradient descent on the mean objective.
+    adapt_then_combine stays stable with larger lr; combine_then_adapt may send both rows at once. Two rows cross
+    every edge, 2 d numbers: twice the traffic of D-PSGD.
 
     Reference: Nedic, Olshevsky and Shi, Achieving geometric convergence for distributed optimization over time-varying
     graphs, SIAM Journal on Optimization 2017 (DIGing, combine_then_adapt); Xu, Zhu, Soh and Xie, Augmented distributed
