@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +14,19 @@ from pydantic import Field
 
 from swarmsim.data.paths import find
 from swarmsim.data.source import Source
+from swarmsim.data.text import shortened
 from swarmsim.types import Dataset, InputError
 
 __all__ = ["ImageFolder"]
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF")  # by content: what only has one of the names is never decoded
+
+# What the decoders raise on files that are torn, altered, or far larger than they look.
+UNREADABLE = (
+    ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError, SyntaxError, TypeError,
+    ValueError, struct.error, zlib.error,
+)  # fmt: skip
 
 
 class ImageFolder(Source):
@@ -53,7 +66,22 @@ class ImageFolder(Source):
 def _images(root: Path, depth: int) -> list[Path]:
     """Images exactly `depth` levels below the root, hidden ones left out."""
     found = (file for file in root.glob("/".join("*" * depth)) if file.suffix.lower() in ENDINGS)
-    return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts))
+    shown = sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(root).parts))
+    for file in shown:
+        if not file.is_file():  # a pipe might never end
+            raise InputError(f"data: {str(file)!r} is no regular file")
+        if not str(file.relative_to(root)).isprintable():
+            raise InputError(f"data: {str(file)!r} has characters in its name that cannot be printed; rename it")
+    return shown
+
+
+@contextmanager
+def _quietly(raised: type[Warning]) -> Iterator[None]:
+    """No warnings of a library, except one that becomes an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", raised)
+        yield
 
 
 def _pixels(file: Path, size: int, grayscale: bool) -> np.ndarray:
@@ -61,12 +89,12 @@ def _pixels(file: Path, size: int, grayscale: bool) -> np.ndarray:
     from PIL import Image
 
     try:
-        with Image.open(file) as image:
+        with _quietly(Image.DecompressionBombWarning), Image.open(file, formats=FORMATS) as image:
             deep = image.mode.startswith("I")  # 16 bits a pixel
             image = image.convert("F" if deep else "L" if grayscale else "RGB")
             pixels = np.asarray(image.resize((size, size), Image.Resampling.BILINEAR), dtype=np.float32)
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"data: {file} cannot be read as an image: {error}") from error
+    except (*UNREADABLE, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"data: {file} cannot be read as an image: {shortened(str(error))}") from error
     pixels = pixels / (65535 if deep else 255)
     pixels = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
     return np.repeat(pixels, 3, axis=0) if len(pixels) == 1 and not grayscale else pixels

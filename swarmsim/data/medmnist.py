@@ -47,6 +47,7 @@ class Medmnist(Source):
         arrays = read_arrays(
             path, [f"{part}_{what}" for part in ("train", "val", "test") for what in ("images", "labels")]
         )
+        _check_alike(arrays, path)
         labels = [arrays[f"{part}_labels"] for part in ("train", "val", "test")]
         targets, classes = class_targets(np.concatenate(labels), f"the labels of {path}")
         images = np.concatenate([arrays["train_images"], arrays["val_images"]])
@@ -60,6 +61,15 @@ class Medmnist(Source):
             external=external,
             notes=_notes(images, arrays["test_images"]),
         )
+
+
+def _check_alike(arrays: dict[str, np.ndarray], path: Path) -> None:
+    """That official parts can stand one behind the other."""
+    for what in ("images", "labels"):
+        parts = [arrays[f"{part}_{what}"] for part in ("train", "val", "test")]
+        if len({part.shape[1:] for part in parts}) > 1 or not all(part.ndim for part in parts):
+            shapes = ", ".join(str(list(part.shape)) for part in parts)
+            raise InputError(f"data: the {what} of {path} differ between train, val and test: {shapes}")
 
 
 def _channels_first(images: np.ndarray, path: Path) -> np.ndarray:

@@ -8,11 +8,12 @@ from typing import Literal
 import numpy as np
 
 from swarmsim.data.table import Table, is_missing
-from swarmsim.data.text import guess, listed
+from swarmsim.data.text import guess, listed, shortened
 from swarmsim.types import InputError
 
 __all__ = ["Kind", "array_targets", "cell_targets", "class_targets", "number_targets", "site_targets"]
 
+LONGEST = 200  # characters of a class's name
 Kind = Literal["classification", "regression"]
 
 
@@ -68,13 +69,17 @@ def class_targets(values: np.ndarray, where: str) -> tuple[np.ndarray, tuple[str
     classes, targets = np.unique(values, return_inverse=True)
     if len(classes) < 2:
         raise InputError(f"data: {where} holds one class only ({classes[0]!s}); classification needs two")
-    return targets.reshape(-1).astype(np.int64), tuple(_name(value) for value in classes)
+    names = tuple(_name(value) for value in classes)
+    if odd := [name for name in names if not name.isprintable() or len(name) > LONGEST]:
+        raise InputError(f"data: {where} holds a class with the odd or long name {shortened(odd[0], 80)!r}; rename it")
+    return targets.reshape(-1).astype(np.int64), names
 
 
 def number_targets(values: np.ndarray, where: str) -> np.ndarray:
     """Targets [N, k] float32; anything missing or infinite is an error."""
     try:
-        numbers = np.asarray(values, dtype=np.float32)
+        with np.errstate(over="ignore"):  # what becomes infinite is refused below
+            numbers = np.asarray(values, dtype=np.float32)
     except ValueError as error:
         raise InputError(f"data: {where} holds values that are no numbers ({error}); use classification") from error
     if not np.isfinite(numbers).all():
@@ -86,8 +91,8 @@ def number_targets(values: np.ndarray, where: str) -> np.ndarray:
 def _numbers_or_words(cells: Sequence[str]) -> np.ndarray:
     """Whole numbers where every cell is one, so that class 10 comes after class 9."""
     try:
-        return np.array([int(cell) for cell in cells])
-    except ValueError:
+        return np.array([int(cell) for cell in cells], dtype=np.int64)
+    except (ValueError, OverflowError):
         return np.array(cells)
 
 

@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 from swarmsim.experiment.nodes import Place
 from swarmsim.types import InputError
 
-__all__ = ["ExperimentError", "Issue", "did_you_mean", "guess", "nearest_file", "shown"]
+__all__ = ["ExperimentError", "Issue", "did_you_mean", "guess", "nearest_file", "printable", "shown"]
 
-SHOWN, WIDTH, LONGEST_GUESS = 10, 110, 80
+SHOWN, WIDTH, LONGEST_GUESS = 6, 110, 80
+MOST_CHARACTERS = 4_000  # of a whole message; a single issue always fits
+PLACE, PATH, TEXT, HINT = 500, 200, 1_000, 1_800  # characters of the parts of an issue
 
 
 class Issue(NamedTuple):
@@ -25,13 +27,14 @@ class Issue(NamedTuple):
     hint: str = ""
 
     def __str__(self) -> str:
-        head = ": ".join(part for part in (str(self.place), self.path, self.text) if part)
+        parts = ((str(self.place), PLACE), (self.path, PATH), (self.text, TEXT))
+        head, hint = ": ".join(printable(part, most) for part, most in parts if part), printable(self.hint, HINT)
         source, line, column = self.place
         if source.option or not 1 <= line <= len(source.lines):
-            return f"{head}; {self.hint}" if self.hint else head
+            return f"{head}; {hint}" if hint else head
         excerpt, caret = _excerpt(source.lines[line - 1], column)
         number = f"    {line}"
-        pointer = f"{' ' * len(number)} | {' ' * caret}^ {self.hint}"
+        pointer = f"{' ' * len(number)} | {' ' * caret}^ {hint}"
         return f"{head}\n{number} | {excerpt}\n{pointer.rstrip()}"
 
 
@@ -44,7 +47,20 @@ class ExperimentError(InputError):
             unique.setdefault((issue.place, issue.text), issue)
         self.issues = tuple(sorted(unique.values(), key=_order))
         messages = [str(issue) for issue in self.issues[:SHOWN]]
-        super().__init__("\n".join(messages + ["... and more"] * (len(self.issues) > SHOWN)))
+        while len(messages) > 1 and sum(map(len, messages)) + SHOWN > MOST_CHARACTERS:
+            messages.pop()
+        super().__init__("\n".join(messages + ["... and more"] * (len(self.issues) > len(messages))))
+
+
+def printable(text: str, most: int) -> str:
+    """A text for a terminal: control characters are written out, the middle of a long one is left out."""
+    if len(text) > most:
+        text = f"{text[: most // 2]} ... {text[-most // 2 :]}"
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def guess(word: str, allowed: Iterable[str]) -> str | None:

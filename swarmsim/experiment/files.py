@@ -13,6 +13,7 @@ from swarmsim.experiment.reading import lines_of, read_text
 __all__ = ["load"]
 
 LARGEST, LONGEST_CHAIN = 1_000_000, 10
+LONGEST_PATH = 4_096  # no system opens a longer one
 
 
 def load(path: str | Path) -> Node:
@@ -35,6 +36,8 @@ def _load(path: str, chain: tuple[str, ...], asked: Place) -> Node:
     name = parent.value
     if not isinstance(name, str) or os.path.isabs(name) or not name:
         raise ExperimentError([Issue(parent.at, "extends", "must be the path of a file, relative to this one")])
+    if len(name) > LONGEST_PATH:
+        raise ExperimentError([Issue(parent.at, "extends", f"a path of {len(name)} characters: no file has one")])
     base = _load(os.path.join(os.path.dirname(path), name), (*chain, here), parent.at)
     return merge(base, root)
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from swarmsim.experiment.errors import ExperimentError, Issue, shown
+from swarmsim.experiment.errors import ExperimentError, Issue, printable, shown
 from swarmsim.experiment.nodes import Node, Place, Source, merge
 from swarmsim.experiment.reading import lines_of, read_text
 
 __all__ = ["Override", "apply", "assignments", "short_forms"]
+
+LONGEST_NAME, DEEPEST = 100, 30  # characters of an option in a message; steps of a path, as in a file
 
 
 class Override(NamedTuple):
@@ -56,9 +58,11 @@ def _holders(root: Node, key: str) -> list[tuple[str, ...]]:
 
 
 def _assignment(text: str) -> Override:
-    source = Source(f"--set {text}", option=True)
+    source = Source(printable(f"--set {text}", LONGEST_NAME), option=True)
     path, sign, value = text.partition("=")
     steps = tuple(path.split("."))
+    if len(steps) > DEEPEST:
+        raise ExperimentError([Issue(Place(source), "", f"a path of {len(steps)} steps; no value is that deep")])
     if not (sign and all(steps)):
         raise ExperimentError([Issue(Place(source), "", "must look like key.path=value")])
     node = read_text(value, Source(source.name, lines_of(value), option=True))
@@ -72,7 +76,7 @@ def _put(node: Node, steps: tuple[str, ...], override: Override) -> Node:
     done = override.path[: len(override.path) - len(steps)]
     if isinstance(node.value, list):
         items = list(node.value)
-        if not (first.isascii() and first.isdigit() and int(first) < len(items)):
+        if not (first.isascii() and first.isdigit() and len(first) < 9 and int(first) < len(items)):
             raise _refused(override, f"{'.'.join(done)} has the items 0 to {len(items) - 1}, not {first}")
         items[int(first)] = _put(items[int(first)], rest, override)
         return node._replace(value=items)

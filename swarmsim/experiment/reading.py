@@ -20,12 +20,15 @@ from swarmsim.experiment.nodes import Node, Place, Source
 
 __all__ = ["FLOAT", "INTEGER", "lines_of", "read_text"]
 
-DEEPEST, MOST_VALUES, LONGEST_NUMBER = 30, 20_000, 400
+DEEPEST, MOST_VALUES, LONGEST_NUMBER = 30, 10_000, 400
+MOST_ISSUES = 50  # more than are shown, few enough to be quick
 INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 WORDS = {"null": None, "Null": None, "NULL": None, "~": None, "true": True, "True": True, "TRUE": True,
          "false": False, "False": False, "FALSE": False}  # fmt: skip
 UNREADABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+HALF = re.compile("[\0\ud800-\udfff]")
+FIRST = frozenset("+-.0123456789")  # what a number begins with
 REWORDED = (
     (r"found character.*cannot start any token", "this character cannot start a value: quote the text"),
     (r"mapping values are not allowed", "no key can stand here: check the indentation, or quote a text with `: `"),
@@ -83,27 +86,23 @@ class _Composer:
         if not isinstance(start, yaml.DocumentStartEvent):
             self._stop(Place(self.source), "is empty")
         if start.version or start.tags:
-            self._note(start, "directives such as %YAML are not allowed")
+            self._note(self._place(start), "directives such as %YAML are not allowed")
         root = self._node(next(self.events), 0, None)
         next(self.events)  # the document's end
         second = next(self.events)
         if isinstance(second, yaml.DocumentStartEvent):
-            self._note(second, "a second document: one file holds one experiment")
+            self._note(self._place(second), "a second document: one file holds one experiment")
         return root
 
     def _node(self, event: yaml.Event, depth: int, key: Place | None) -> Node:
         at = self._place(event)
-        self.count += 1
+        self._count(at)
         if depth > DEEPEST:
             self._stop(at, f"nested deeper than {DEEPEST} levels")
-        if self.count > MOST_VALUES:
-            self._stop(at, f"more than {MOST_VALUES} values in one file: keep data in a data file")
         if isinstance(event, yaml.AliasEvent) or event.anchor:
-            self._note(
-                event, "anchors (`&name`) and aliases (`*name`) are not allowed: write the value, or use `extends`"
-            )
+            self._note(at, "anchors (`&name`) and aliases (`*name`) are not allowed: write the value, or use `extends`")
         if getattr(event, "tag", None):
-            self._note(event, "tags (`!name`) are not allowed")
+            self._note(at, "tags (`!name`) are not allowed")
         return Node(self._value(event, depth, key or at), at, key or at)
 
     def _value(self, event: yaml.Event, depth: int, key: Place) -> Any:
@@ -122,17 +121,18 @@ class _Composer:
             name = self._key(key)
             node = self._node(next(self.events), depth + 1, at)
             if name in entries:
-                self._note(key, f"duplicate key `{name}`: first given on line {entries[name].key.line}")
+                self._note(at, f"duplicate key `{name}`: first given on line {entries[name].key.line}")
             entries.setdefault(name, node)
         return entries
 
     def _key(self, event: yaml.Event) -> str:
+        self._count(self._place(event))
         if not isinstance(event, yaml.ScalarEvent):
             self._stop(self._place(event), "a key must be a word, not a list, a section or an alias")
         if event.anchor or event.tag:
-            self._note(event, "anchors and tags are not allowed on a key")
+            self._note(self._place(event), "anchors and tags are not allowed on a key")
         if event.value == "<<":
-            self._note(event, "merge keys (`<<`) are not allowed: use `extends`")
+            self._note(self._place(event), "merge keys (`<<`) are not allowed: use `extends`")
         self._check_text(event)
         return event.value
 
@@ -142,8 +142,10 @@ class _Composer:
         if not plain:
             return text
         if not text:
-            self.issues.append(Issue(key, "", "no value: write one, or `null` if none is meant"))
-        return WORDS[text] if text in WORDS else self._number(event)
+            self._note(key, "no value: write one, or `null` if none is meant")
+        if text in WORDS:
+            return WORDS[text]
+        return self._number(event) if text[:1] in FIRST else text
 
     def _number(self, event: yaml.ScalarEvent) -> int | float | str:
         text = event.value
@@ -156,18 +158,25 @@ class _Composer:
             return int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
         number = float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         if math.isinf(number) and "inf" not in text.lower():
-            self._note(event, f"{shown(text)} is too large for a number")
+            self._note(self._place(event), f"{shown(text)} is too large for a number")
         return number
 
+    def _count(self, place: Place) -> None:
+        self.count += 1
+        if self.count > MOST_VALUES:
+            self._stop(place, f"more than {MOST_VALUES} keys and values in one file: keep data in a data file")
+
     def _check_text(self, event: yaml.ScalarEvent) -> None:
-        if re.search("[\0\ud800-\udfff]", event.value):
-            self._note(event, "NUL and half characters are not allowed in a text")
+        if event.style == '"' and HALF.search(event.value):  # elsewhere it would be UNREADABLE
+            self._note(self._place(event), "NUL and half characters are not allowed in a text")
 
     def _place(self, event: yaml.Event) -> Place:
         return Place(self.source, event.start_mark.line + 1, event.start_mark.column + 1)
 
-    def _note(self, event: yaml.Event, text: str) -> None:
-        self.issues.append(Issue(self._place(event), "", text))
+    def _note(self, place: Place, text: str) -> None:
+        self.issues.append(Issue(place, "", text))
+        if len(self.issues) >= MOST_ISSUES:
+            raise ExperimentError(self.issues)
 
     def _stop(self, place: Place, text: str) -> None:
         raise ExperimentError([*self.issues, Issue(place, "", text)])

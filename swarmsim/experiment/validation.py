@@ -114,7 +114,8 @@ def _issue(schema: dict, detail: Any, steps: list[str | int], value: Node, path:
     if kind == "missing":
         about = f" ({wanted['description']})" if "description" in wanted else ""
         return Issue(value.key, path, f"missing: {words}{about}")
-    near = guess(str(value.value), map(str, wanted.get("enum", ())))
+    word = "" if isinstance(value.value, (dict, list)) else str(value.value)
+    near = guess(word, map(str, wanted.get("enum", ())))
     hint = f"did you mean `{near}`?" if near else ""
     return Issue(value.at, path, f"must be {words}, got {shown(value.plain())}", hint)
 

@@ -51,7 +51,7 @@ class Multimodal(Arguments):
 
     def check(self, federation: Federation) -> None:
         """Raises InputError where patients lack a block and nothing says what the model makes of that."""
-        if self.missing != "refuse":
+        if self.missing != "refuse" or not federation.blocks:  # without blocks there is no such model at all
             return
         for name, lacking in _lacking(federation).items():
             if lacking:

@@ -16,6 +16,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Size = Annotated[float, Field(gt=0)]
 
 
+TINY = 1e-12  # a share that asks for no example, whatever the data
+
+
 class Prevalence(Partition):
     """Institutions of given relative sizes, where given shares of the examples are positive: scenarios of hospitals.
 
@@ -67,7 +70,7 @@ class Prevalence(Partition):
         shares = np.array(self.sizes or [1.0] * len(self.positive))
         shares, rates = shares / shares.sum(), np.array(self.positive)
         wanted = ((shares @ rates, ill), (shares @ (1 - rates), well))
-        total = min((count / share for share, count in wanted if share > 0), default=0.0)
+        total = min((count / share for share, count in wanted if share > TINY), default=0.0)
         sizes = np.floor(shares * total + 1e-9).astype(np.int64)
         positive = np.minimum(np.round(sizes * rates).astype(np.int64), sizes)
         while positive.sum() > ill or (sizes - positive).sum() > well:  # rounding may ask for one example too many

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Literal, NoReturn
 
@@ -16,6 +17,7 @@ from swarmsim.topology.formats.yaml_network import read_yaml
 from swarmsim.topology.graphs import union
 from swarmsim.topology.guess import nearest
 from swarmsim.types import InputError
+from swarmsim.untrusted import lookup
 
 __all__ = ["File"]
 
@@ -55,7 +57,7 @@ class File(Topology):
         return graphs[t % len(graphs)]
 
     def _graphs(self, n: int | None) -> list[networkx.Graph | networkx.DiGraph]:
-        place = Path(self.path).expanduser()
+        place = Path(self.path)
         if place.suffix.lower() not in READERS:
             self._fail(f"the name must end in {', '.join(READERS)}")
         graphs = _read(place.suffix.lower(), self._source(place), self.path)
@@ -70,11 +72,13 @@ class File(Topology):
         return graphs
 
     def _source(self, place: Path) -> str:
-        if not place.is_file():
-            beside = place.parent.glob("*") if place.parent.is_dir() else ()
+        found = lookup(place)
+        if found is None or found.is_dir():
+            folder = lookup(place.parent)
+            beside = islice(folder.glob("*"), 1_000) if folder else ()
             self._fail(f"no such file{nearest(place.name, (other.name for other in beside))}")
         try:
-            with place.open("rb") as stream:
+            with found.open("rb") as stream:
                 content = stream.read(LARGEST + 1)
             if len(content) > LARGEST:
                 self._fail(f"more than {LARGEST} bytes; a topology file of this size is refused")
@@ -85,7 +89,7 @@ class File(Topology):
             self._fail(f"cannot be read: {error.strerror}")
 
     def _fail(self, message: str) -> NoReturn:
-        raise InputError(f"topology file {self.path!r}: {message}")
+        raise InputError(f"topology file {self.path[:200]!r}: {message}")
 
 
 @lru_cache(maxsize=4)

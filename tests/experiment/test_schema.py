@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
 from swarmsim.experiment import json_schema, listing, read
 from swarmsim.experiment.components import FOLDERS, components
+from swarmsim.experiment.showing import listing_lines
+from swarmsim.schedule.faults import Faults
 from swarmsim.types import InputError
 from tests.experiment.files import FIXED_POINT, METHODS, PLUGINS, wrote
 
@@ -82,3 +85,14 @@ def test_one_section_of_the_listing():
     assert arguments["order"]["allowed"] == ["adapt_then_combine", "combine_then_adapt"]
     with pytest.raises(InputError, match="did you mean `topology`"):
         listing("topolgy")
+
+
+def test_the_listing_says_what_methods_do_under_faults():
+    (dpsgd,) = [entry for entry in listing("algorithm") if entry["use"] == "swarm/dpsgd"]
+    assert set(dpsgd["faults"]["obeys"]) | set(dpsgd["faults"]["refuses"]) == set(Faults.model_fields)
+    lines = [click.unstyle(line).strip() for line in listing_lines([dpsgd], None)]
+    assert any("faults obeys participation, churn, down: who is away keeps what it has" in line for line in lines)
+    assert "faults refuses delay: its rounds wait for all of their messages" in "\n".join(lines)
+    assert all("faults" not in entry for entry in listing() if entry["section"] != "algorithm")
+    wrapped = [click.unstyle(line) for line in listing_lines(listing("algorithm"), 100)]
+    assert all(len(line) <= 100 for line in wrapped if "faults obeys" in line)

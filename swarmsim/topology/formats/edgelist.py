@@ -38,5 +38,6 @@ def _add(graph: networkx.Graph, number: dict[str, int], ends: tuple[str, str], f
     try:
         link = {key: float(figure) for key, figure in zip(LINK, figures, strict=False)}
     except ValueError:
-        fail(f"latency and bandwidth must be numbers, got {' '.join(figures)}")
+        shown = "".join(c if c.isprintable() else "?" for c in " ".join(figures)[:60])
+        fail(f"latency and bandwidth must be numbers, got {shown}")
     add_link(graph, number, ends, link, fail)

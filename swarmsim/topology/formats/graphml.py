@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import NoReturn
 from xml.etree.ElementTree import ParseError
 
@@ -43,7 +44,9 @@ def read_graphml(source: str, where: str) -> list[networkx.Graph | networkx.DiGr
 
 def _parsed(source: str, fail) -> networkx.Graph:
     try:
-        return networkx.parse_graphml(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of types and keys that are left out anyway
+            return networkx.parse_graphml(source)
     except ParseError as error:
         fail(f"not XML: {error}")
     except (networkx.NetworkXError, KeyError, ValueError, AttributeError, TypeError, IndexError) as error:

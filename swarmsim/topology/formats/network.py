@@ -11,6 +11,7 @@ from swarmsim.topology.guess import nearest
 
 __all__ = ["LINK", "add_link", "new_network"]
 
+LONGEST = 200  # characters of a node's name
 LINK = ("latency", "bandwidth")
 
 
@@ -23,6 +24,8 @@ def new_network(
     for node in nodes:
         if not node["name"].strip() or not node["name"].isprintable():
             fail(f"the node name {node['name'][:60]!a} is empty or has characters that cannot be printed")
+        if len(node["name"]) > LONGEST:
+            fail(f"the node name {node['name'][:60]!r}... has {len(node['name'])} characters; {LONGEST} are allowed")
     graph = networkx.DiGraph() if directed else networkx.Graph()
     graph.add_nodes_from(enumerate(nodes))
     return graph
@@ -34,7 +37,7 @@ def add_link(
     """Join two named nodes; `number` gives the node of a name."""
     for name in ends:
         if name not in number:
-            fail(f"no node is called {name!r}{nearest(name, number)}; list it under nodes or correct the edge")
+            fail(f"no node is called {name[:60]!r}{nearest(name, number)}; list it under nodes or correct the edge")
     src, dst = (number[name] for name in ends)
     if src == dst:
         fail(f"an edge from {ends[0]!r} to itself; leave it out, every institution hears itself anyway")
