@@ -219,7 +219,9 @@ class Tick:
     of a lost message is where the schedule put it. `active` are the institutions awake (None: all); `lost` are the
     messages (src, dst) that are sent and do not arrive; `ages` gives how many rounds old the value is that arrives
     for each entry of W (None: 0 everywhere); `steps` [n] are the batches that each trains on, where the schedule
-    says it; `plan` is what the method's own protocol says of the round.
+    says it; `plan` is what the method's own protocol says of the round; `servers_down` are the members of the server
+    group that have an outage. Where rounds are stretches of time, `ends` [n] says when the training of those awake is
+    over [s], and `sends` are the messages (src, dst) that leave in this round, whenever they arrive (None: those of W).
     """
 
     t: int
@@ -229,6 +231,9 @@ class Tick:
     ages: np.ndarray | None = None
     steps: np.ndarray | None = None
     plan: Any = None
+    servers_down: tuple[int, ...] = ()
+    ends: np.ndarray | None = None
+    sends: tuple[tuple[int, int], ...] | None = None
 
     def awake(self, members: Sequence[int]) -> tuple[int, ...]:
         """Those of some institutions that are awake."""
@@ -245,7 +250,9 @@ class Schedule:
 
     Round t mixes with `mixings[which[t]]` (the last of `which` holds on); `active[t]` [n] says who is awake (None: all,
     always); `lost[t]` the messages that do not arrive; `ages[t]` how old arriving values are; `steps[t]` [n]
-    batches; `plans[t]` a protocol's own decisions.
+    batches; `plans[t]` a protocol's own decisions; `servers_up[t]` [servers] which of a method's servers are there
+    (None: all, always). Where rounds are stretches of time, `ends[t]` [n] says when trainings are over, and `sends[t]`
+    which messages leave.
     """
 
     mixings: tuple[Mixing, ...] = ()
@@ -255,6 +262,9 @@ class Schedule:
     ages: Mapping[int, np.ndarray] = field(default_factory=dict)
     steps: np.ndarray | None = None
     plans: tuple[Any, ...] = ()
+    servers_up: np.ndarray | None = None
+    ends: np.ndarray | None = None
+    sends: Mapping[int, tuple[tuple[int, int], ...]] = field(default_factory=dict)
 
     def tick(self, t: int) -> Tick:
         """Round t, from 0."""
@@ -264,4 +274,7 @@ class Schedule:
             awake = tuple(np.flatnonzero(self.active[t]).tolist())
         plan = self.plans[t] if self.plans else None
         steps = None if self.steps is None else self.steps[t]
-        return Tick(t, mixing, awake, self.lost.get(t, ()), self.ages.get(t), steps, plan)
+        ends = None if self.ends is None else self.ends[t]
+        outages = () if self.servers_up is None else tuple(np.flatnonzero(~self.servers_up[t]).tolist())
+        lost, ages, sends = self.lost.get(t, ()), self.ages.get(t), self.sends.get(t)
+        return Tick(t, mixing, awake, lost, ages, steps, plan, outages, ends, sends)

@@ -18,13 +18,14 @@ def listing(section: str | None = None, plugins: Sequence[str] = ()) -> list[dic
     """One entry for everything that can be written after `use:`, and for each section without a folder.
 
     Keys: section, use (None without a folder), description, arguments: a list of name, type, required, default,
-    allowed (the choices, where they are finite) and description.
+    allowed (the choices, where they are finite) and description; a method also has faults: what it `obeys` of that
+    section, key by key, and why it `refuses` the rest.
     """
     known = (*FOLDERS, *SETTINGS)
     if section is not None and section not in known:
         raise InputError(f"no section `{section}`; {did_you_mean(section, known)}")
     return [
-        {"section": key, "use": use, "description": summary(cls), "arguments": _arguments(cls)}
+        {"section": key, "use": use, "description": summary(cls), "arguments": _arguments(cls), **_faults(cls)}
         for key in known
         if section in (None, key)
         for use, cls in (components(key, tuple(plugins)) if key in FOLDERS else {None: SETTINGS[key]}).items()
@@ -34,6 +35,14 @@ def listing(section: str | None = None, plugins: Sequence[str] = ()) -> list[dic
 def summary(cls: type[Arguments]) -> str:
     """The first paragraph of a class's docstring, on one line."""
     return " ".join((cls.__doc__ or "").strip().split("\n\n")[0].split())
+
+
+def _faults(cls: type[Arguments]) -> dict[str, Any]:
+    if not hasattr(cls, "under"):
+        return {}
+    order = [name for name in SETTINGS["faults"].model_fields if name in {*cls.under, *cls.refuses}]
+    said = {"obeys": cls.under, "refuses": cls.refuses}
+    return {"faults": {what: {name: words[name] for name in order if name in words} for what, words in said.items()}}
 
 
 def _arguments(cls: type[Arguments]) -> list[dict[str, Any]]:

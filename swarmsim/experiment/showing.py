@@ -27,7 +27,17 @@ def listing_lines(entries: list[dict[str, Any]], width: int | None) -> Iterator[
             yield from _wrapped(f"  {click.style(name, bold=True)}", len(name) + 2, entry["description"], 4, width)
             for argument in entry["arguments"]:
                 yield from _argument(argument, width)
+            for what, words in entry.get("faults", {}).items():
+                yield from _faults(f"faults {what}", words, width)
         yield ""
+
+
+def _faults(what: str, words: dict[str, str], width: int | None) -> Iterator[str]:
+    """A line for all keys of `faults` of which the same is said."""
+    for said in dict.fromkeys(words.values()):
+        keys = ", ".join(key for key, other in words.items() if other == said)
+        start = f"      {click.style(what, dim=True)} {click.style(keys, fg='cyan')}: "
+        yield from _wrapped(start, 8 + len(what) + len(keys) + 1, said, 9 + NAME, width)
 
 
 def _argument(argument: dict[str, Any], width: int | None) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from collections.abc import Hashable, Mapping
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -10,11 +11,7 @@ from swarmsim.lazy import torch
 from swarmsim.local.optimizer import AdamW, Sgd
 from swarmsim.types import Arguments
 
-__all__ = ["ASYNCHRONOUS", "LINKS", "PRESENCE", "LearningRate", "Training"]
-
-PRESENCE = ("participation", "churn", "down")  # of `faults`: who is awake
-LINKS = (*PRESENCE, "link_loss", "partitions", "lost_weight")  # and which messages arrive
-ASYNCHRONOUS = (*LINKS, "delay")  # and when
+__all__ = ["LearningRate", "Training"]
 
 
 class LearningRate(Arguments):
@@ -59,7 +56,10 @@ class LearningRate(Arguments):
 class Training(Arguments):
     """What one institution does between two exchanges: so many steps of an optimiser over its own examples."""
 
-    obeys: ClassVar[tuple[str, ...]] = ()  # what of the section `faults` changes this method
+    under: ClassVar[Mapping[str, str]] = {}  # what of `faults` changes this method, and how, in words
+    refuses: ClassVar[Mapping[str, str]] = {}  # why the rest does not
+    obeys: ClassVar[tuple[str, ...]] = ()  # the keys of `under`
+    resends: ClassVar[bool] = False  # whether a lost message is sent until it arrives
     packs: ClassVar[bool] = False  # whether the institutions' steps can be computed at once
 
     lr: float = Field(gt=0, description="learning rate")
@@ -80,11 +80,25 @@ class Training(Arguments):
             raise ValueError("momentum belongs to sgd: adamw has its own; leave one of them out")
         return self
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **settings: Any) -> None:
+        super().__pydantic_init_subclass__(**settings)
+        cls.obeys = tuple(cls.under)
+
+    def named_servers(self, n: int) -> dict[str, tuple[int, ...]]:
+        """The servers by the names that `faults` may give them, each with its members of the server group."""
+        names = self.servers(n) if hasattr(self, "servers") else ()
+        return {name: (k,) for k, name in enumerate(names)}
+
     def count(self, size: int) -> int:
         """How many batches an institution with `size` examples takes in a round."""
         if size == 0 or self.local_steps is not None:
             return self.local_steps if size else 0
         return (self.local_epochs or 1) * (1 if self.batch is None else -(-size // self.batch))
+
+    def phase(self, t: int, rounds: int) -> Hashable:
+        """Rounds of equal phase have the same messages and the same work, where their ticks say the same."""
+        return 0
 
     def rule(self) -> Sgd | AdamW:
         """The optimiser as a pure function of rows."""

@@ -2,52 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from swarmsim.schedule.awake import causes
-from swarmsim.schedule.events import link_events, presence_events, sorted_events, split_events
+from swarmsim.schedule.awake import causes, outages, too_few
+from swarmsim.schedule.delivery import Delivery
+from swarmsim.schedule.events import (
+    link_events,
+    outage_events,
+    presence_events,
+    quorum_events,
+    slow_events,
+    sorted_events,
+    split_events,
+)
 from swarmsim.schedule.faults import Faults
 from swarmsim.schedule.links import WIDE, ages, losses, sides
+from swarmsim.schedule.slowdown import slowdown
 from swarmsim.schedule.weights import arcs, check_conserves, without
 from swarmsim.types import Event, InputError, Schedule
 
-__all__ = ["schedule"]
+__all__ = ["Servers", "schedule"]
 
 MOST = 50_000_000  # numbers that a schedule may hold: 400 MB
 
 
+@dataclass(frozen=True)
+class Servers:
+    """The servers of a method as `faults` may name them, and the members of its server group that each of them is.
+
+    `mix`: whether the nodes of the topology are these members, and not the institutions.
+    """
+
+    named: Mapping[str, Sequence[int]]
+    mix: bool = False
+
+    def expanded(self, up: np.ndarray | None) -> np.ndarray | None:
+        """[rounds, names] -> [rounds, members]; a member with two names is there if both are."""
+        if up is None:
+            return None
+        found = np.ones((len(up), 1 + max(max(members) for members in self.named.values())), dtype=bool)
+        for k, members in enumerate(self.named.values()):
+            found[:, list(members)] &= up[:, [k]]
+        return found
+
+
+NONE = Servers({})
+
+
 def schedule(
-    calm: Schedule, faults: Faults | None, names: Sequence[str], rounds: int, seed: int
-) -> tuple[Schedule, tuple[Event, ...]]:
+    calm: Schedule, faults: Faults | None, names: Sequence[str], rounds: int, seed: int, servers: Servers = NONE,
+    resends: bool = False,
+) -> tuple[Schedule, tuple[Event, ...]]:  # fmt: skip
     """The schedule of a run with its faults, and what happens in it, in order.
 
     calm: `mixings` and `which` as the topology gives them (any value with these two; without mixings only presence is
     computed). A time-varying topology goes on with the rounds, whoever sleeps. Messages to and from institutions that
     sleep, and between the sides of a parted network, are not sent; those in `lost` are, and do not arrive; the weight
     of all of them goes where `lost_weight` says. An institution that sleeps keeps its row and column of the identity;
-    one that hears nobody goes on alone. Rounds in which the same happens share one W.
+    one that hears nobody goes on alone. Rounds in which the same happens share one W. In a round without its quorum
+    everybody sleeps. With `resends` lost messages are sent until they arrive, so that no W knows of them.
     InputError for unknown institutions, and for faults of links where there are none.
     """
     if faults is None:
         return Schedule(calm.mixings, calm.which), ()
-    there = causes(faults, names, rounds, seed)
-    active = np.logical_and.reduce(list(there.values())) if there else None
+    Delivery.of(faults, seed, resends)  # refuses a loss of every attempt
+    there, short, active = _present(faults, names, rounds, seed, servers)
+    up = outages(faults, names, rounds, tuple(servers.named))
     apart = sides(faults, names, rounds)
-    said = [*presence_events(there, names), *split_events(faults, names)]
+    said = [*presence_events(there, names), *outage_events(up, tuple(servers.named)), *split_events(faults, names)]
+    if short is not None and short.any():
+        said += quorum_events(short, active, faults.quorum.min)
+        active = active & ~short[:, None]
+    said += slow_events(slowdown(faults, names, rounds, seed), names)
+    link_loss = None if resends else faults.link_loss
+    members = servers.expanded(up)
     if not calm.mixings:
-        if faults.link_loss or faults.delay:
+        if link_loss or faults.delay:
             raise InputError("faults: link_loss and delay belong to the links of a topology, and there is none")
-        return Schedule(active=active), sorted_events(said)
-    made = Schedule(calm.mixings, calm.which, active)
-    if active is not None or apart is not None or faults.link_loss:
-        made = _Links(calm, faults, rounds, seed).acting(active, apart)
-        said += link_events(calm, made, names)
-    if faults.delay:
+        return Schedule(active=active, servers_up=members), sorted_events(said)
+    made, awake = Schedule(calm.mixings, calm.which), members if servers.mix else active
+    if awake is not None or apart is not None or link_loss:
+        made = _Links(calm, faults.model_copy(update={"link_loss": link_loss}), rounds, seed).acting(awake, apart)
+        said += link_events(calm, made, _nodes(servers) if servers.mix else names, awake)
+    if faults.delay and faults.delay.use != "clock":
         made = replace(made, ages=_all_ages(made, faults, rounds, seed))
-    return made, sorted_events(said)
+    return replace(made, active=active, servers_up=members), sorted_events(said)
+
+
+def _present(faults: Faults, names: Sequence[str], rounds: int, seed: int, servers: Servers) -> tuple:
+    """(who is there by each cause, rounds without a quorum, who is awake, whether or not there is a quorum)"""
+    there = causes(faults, names, rounds, seed, tuple(servers.named))
+    active = np.logical_and.reduce(list(there.values())) if there else None
+    return there, too_few(faults, active, len(names), rounds), active
+
+
+def _nodes(servers: Servers) -> list[str]:
+    """The names of single members of the server group, in their order."""
+    alone = {members[0]: name for name, members in servers.named.items() if len(members) == 1}
+    return [alone[k] for k in sorted(alone)]
 
 
 class _Links:
@@ -76,7 +131,7 @@ class _Links:
             if dropped.any():
                 src, dst = self.arcs[k]
                 lost[t] = tuple(zip(src[dropped].tolist(), dst[dropped].tolist(), strict=True))
-        return Schedule(tuple(mixings), which, active, lost)
+        return Schedule(tuple(mixings), which, lost=lost)
 
     def _cut(self, k: int, awake: np.ndarray | None, side: np.ndarray | None) -> np.ndarray:
         """The messages that cannot be sent: an end sleeps, or is on the other side."""

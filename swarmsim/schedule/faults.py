@@ -1,8 +1,8 @@
-"""The section `faults` of an experiment file: who is away, which messages are lost, which arrive late."""
+"""The section `faults` of an experiment file: who is away or slow, and which messages are lost, late or twice there."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from itertools import chain, pairwise
 from typing import Annotated, Literal, Self
 
@@ -11,7 +11,10 @@ from pydantic import ConfigDict, Field, model_validator
 from swarmsim.schedule.choice import check_choice
 from swarmsim.types import Arguments, InputError
 
-__all__ = ["Churn", "Delay", "Down", "Faults", "Interval", "LinkLoss", "Parted", "check_read"]
+__all__ = [
+    "Churn", "Delay", "Down", "Faults", "Interval", "LinkLoss", "Parted", "Quorum", "Reordering", "Straggler",
+    "Straggling", "check_read",
+]  # fmt: skip
 
 Name = Annotated[str, Field(min_length=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -70,9 +73,9 @@ class Interval(Arguments):
 
 
 class Down(Interval):
-    """One institution that crashes and recovers, leaves, or joins late (from 1)."""
+    """One institution, or server, that crashes and recovers, leaves, or joins late (from 1)."""
 
-    institution: Name = Field(description="who is away")
+    institution: Name = Field(description="who is away: an institution, or a server of the method, such as `server`")
 
 
 class Parted(Interval):
@@ -115,24 +118,61 @@ class LinkLoss(Arguments):
 class Delay(Arguments):
     """How many rounds old the values are that arrive."""
 
-    use: Literal["uniform", "geometric"] = Field(
-        description="uniform: 0 to most; geometric: P(age > a) falls by one factor a round"
+    use: Literal["uniform", "geometric", "clock"] = Field(
+        description="uniform: 0 to most; geometric: P(age > a) falls by one factor a round; clock: by speeds and lines"
     )
-    most: int = Field(ge=1, description="rounds; none is older")
+    most: int = Field(ge=1, le=64, description="rounds; none is older")
+    seconds: float | None = Field(
+        None, gt=0, description="clock: of a round; absent: the fastest training, or as long as `most` needs"
+    )
     mean: float | None = Field(None, gt=0, description="geometric: mean rounds, before ages are cut off at most")
 
     @model_validator(mode="after")
     def _nothing_ignored(self) -> Self:
-        check_choice(self, "delay", ("mean",) if self.use == "geometric" else (), ("most",))
+        reads = ("most", "seconds") if self.use == "clock" else ("most",)
+        check_choice(self, "delay", ("mean",) if self.use == "geometric" else (), reads)
         return self
 
 
+class Quorum(Arguments):
+    """How many institutions a round needs, and what becomes of rounds with fewer."""
+
+    min: int = Field(ge=1, description="institutions that must be awake")
+    otherwise: Literal["skip", "stop"] = Field(
+        "skip", description="skip: the round changes nothing; stop: the run is refused before it trains"
+    )
+
+
+class Straggler(Interval):
+    """One institution that computes more slowly for some rounds."""
+
+    institution: Name = Field(description="who is slow")
+    factor: float = Field(ge=1, le=1e6, description="how many times as long everything that it computes takes")
+
+
+class Straggling(Arguments):
+    """Institutions that are slow by chance, drawn anew in every round."""
+
+    probability: Probability = Field(description="of being slow, for each institution and round")
+    factor: float = Field(ge=1, le=1e6, description="how many times as long everything that it computes takes")
+
+
+class Reordering(Arguments):
+    """Messages that are held up on the way, so that later ones overtake them."""
+
+    probability: Probability = Field(description="of being held up, for each message")
+    seconds: float = Field(gt=0, description="simulated seconds for which it is held up")
+
+
 class Faults(Arguments):
-    """What goes wrong: institutions away, messages lost or late, networks parted. Rounds count from 1."""
+    """What goes wrong: who is away or slow, messages lost, late or doubled, networks parted. Rounds count from 1."""
 
     participation: Chance = Field(1.0, description="share of the institutions that are there, drawn in every round")
     churn: Churn | None = Field(None, description="{use: markov, mean_up, mean_down} or {use: trace, path or rows}")
     down: tuple[Down, ...] = Field((), description="[{institution: NAME, from: round, until: round}, ...]")
+    quorum: Quorum | None = Field(None, description="{min: institutions, otherwise: skip | stop}")
+    stragglers: tuple[Straggler, ...] = Field((), description="[{institution: NAME, factor, from, until}, ...]")
+    straggling: Straggling | None = Field(None, description="{probability, factor}: by chance, beside `stragglers`")
     link_loss: LinkLoss | None = Field(
         None, description="{use: independent, probability} or {use: gilbert_elliott, ...}"
     )
@@ -143,11 +183,18 @@ class Faults(Arguments):
         "still sum to 1), or the sender keeps it (columns still sum to 1: push-sum)",
     )
     delay: Delay | None = Field(None, description="{use: uniform, most: rounds} or {use: geometric, most, mean}")
+    duplication: Probability = Field(0.0, description="of a message arriving twice; the copy is thrown away")
+    reordering: Reordering | None = Field(
+        None,
+        description="{probability, seconds}: messages that later ones overtake; they are used in order all the same",
+    )
 
     @model_validator(mode="after")
     def _no_overlap(self) -> Self:
-        for name in {down.institution for down in self.down}:
-            _refuse_overlap([down for down in self.down if down.institution == name], f"down: {name}")
+        for key in ("down", "stragglers"):
+            given = getattr(self, key)
+            for name in {each.institution for each in given}:
+                _refuse_overlap([each for each in given if each.institution == name], f"{key}: {name}")
         _refuse_overlap(self.partitions, "partitions")
         return self
 
@@ -160,10 +207,17 @@ def _refuse_overlap(intervals: Collection[Interval], what: str) -> None:
             raise ValueError(f"{what}: from {before.first} {ends} overlaps from {after.first}; join the two")
 
 
-def check_read(faults: Faults, read: Collection[str], label: str) -> None:
-    """Refuse what is written in `faults` and would change nothing for a method that obeys only the keys `read`."""
-    fields = type(faults).model_fields
+def check_read(faults: Faults, read: Collection[str], label: str, why: Mapping[str, str] | None = None) -> None:
+    """Refuse what is written in `faults` and would change nothing for a method that obeys only the keys `read`.
+
+    `why` has reasons for some of the other keys.
+    """
+    fields, why = type(faults).model_fields, why or {}
     ignored = [name for name in fields if name not in read and getattr(faults, name) != fields[name].default]
     if ignored:
         obeyed = ", ".join(name for name in fields if name in read) or "none of them"
-        raise InputError(f"faults: {label} is not affected by {', '.join(ignored)}; it obeys {obeyed}; leave it out")
+        reasons = "; ".join(f"{name}: {why[name]}" for name in ignored if name in why)
+        raise InputError(
+            f"faults: {label} is not affected by {', '.join(ignored)}; it obeys {obeyed}; leave it out"
+            + (f" ({reasons})" if reasons else "")
+        )

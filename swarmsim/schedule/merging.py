@@ -1,14 +1,17 @@
 """The leader-merge protocol on a virtual clock: who is in which merge follows from durations, before anything trains.
 
 A round is one merge, or the attempt at one. Events are ordered by (time, priority, institution): a contribution that
-arrives at the very moment of a merge is in it. All times are simulated seconds.
+arrives at the very moment of a merge is in it. All times are simulated seconds; where a carrier says so, models take
+some to the leader and back, and those that come at once stand in line.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +22,7 @@ from swarmsim.types import InputError, SwarmsimError
 
 __all__ = ["merge_plans", "period_steps"]
 
-ARRIVAL, MERGE = 0, 1  # what comes first of two events at one time
+ARRIVAL, TRAINED, ON_THE_WAY, MERGE = range(4)  # what comes first of two events at one time
 
 
 def period_steps(sync: Sync | None, seconds: np.ndarray, otherwise: np.ndarray | int) -> np.ndarray:
@@ -39,9 +42,11 @@ def merge_plans(
     seed: int,
     active: np.ndarray | None = None,
     sides: np.ndarray | None = None,
+    carrier: Any = None,
 ) -> tuple[MergePlan, ...]:
     """The plan of every round, for durations [rounds, n] of training periods by the round in which they begin.
 
+    carrier: how long models are on their way (clock.carrier.Carrier; None: no time at all).
     active [rounds, n]: who is awake (None: all); sides [rounds, n]: who reaches whom (None: all). Whoever falls asleep
     or is cut off from the leader is not in the merge, and begins again when it is back: from the last merge if it
     missed one, else (no quorum, no merge) from the model that it has.
@@ -53,7 +58,7 @@ def merge_plans(
         raise InputError(f"min_peers: {protocol.min_peers} is more than the {n} institutions; write {n} or less")
     active = np.ones((rounds, n), dtype=bool) if active is None else active
     sides = np.zeros((rounds, n), dtype=np.int16) if sides is None else sides
-    swarm = _Swarm(protocol, durations, names, seed)
+    swarm = _Swarm(protocol, durations, names, seed, carrier)
     return tuple(swarm.round(t, active[t].tolist(), sides[t].tolist()) for t in range(rounds))
 
 
@@ -66,19 +71,26 @@ class _Round:
     awake: list[bool]
     here: frozenset[int]
     guests: list[int]  # here, and in merges without training
-    trains: list[int] = field(default_factory=list)
+    begins: dict[int, float] = field(default_factory=dict)  # who begins to train, and when
     catches_up: list[int] = field(default_factory=list)
+    pieces: Counter[int] = field(default_factory=Counter)  # messages of a contribution that have reached the leader
+    latest: Counter[int] = field(default_factory=Counter)  # when the last of them did
     discarded: set[int] = field(default_factory=set)  # whose late contribution was thrown away
 
 
 class _Swarm:
     """What stands between two rounds: who trains until when, whose contribution waits, who holds which merge."""
 
-    def __init__(self, protocol: Protocol, durations: np.ndarray, names: Sequence[str], seed: int) -> None:
-        self.protocol, self.durations, self.names = protocol, durations, names
+    def __init__(
+        self, protocol: Protocol, durations: np.ndarray, names: Sequence[str], seed: int, carrier: Any
+    ) -> None:
+        self.protocol, self.durations, self.names, self.carrier = protocol, durations, names, carrier
         self.election = Election(protocol, names, seed)
         self.last = _last_rounds(protocol, names, len(durations))
         self.time, self.merges = 0.0, 0
+        self.free = [0.0] * len(names)  # when i has what the last merge sent it
+        self.led = 0  # who led the last merge
+        self.ended = dict.fromkeys(range(len(names)), 0.0)  # when i last finished training
         self.held = [0] * len(names)  # merges made until i last took one
         self.busy: dict[int, tuple[float, int]] = {}  # i -> (end, round of the beginning) of its training period
         self.ready: dict[int, int] = {}  # i -> the round in which the period began whose result waits for a merge
@@ -104,15 +116,17 @@ class _Swarm:
         left_out = self._left_out(now, {i for i, _ in contributors}, obstacle)
         if obstacle:
             self._go_on(now, obstacle, left_out)
+        trains = sorted(now.begins)
         return MergePlan(
-            leader, tuple(sorted(now.trains)), tuple(sorted(now.catches_up)), contributors, left_out, receivers,
-            self.time, deposed,
+            leader, tuple(trains), tuple(sorted(now.catches_up)), contributors, left_out, receivers, self.time, deposed,
+            tuple(now.begins[i] for i in trains),
         )  # fmt: skip
 
     def _ends(self, t: int) -> list[float]:
         """When each institution would have its contribution, if it began now what it is not already at."""
         fresh = [0.0 if i in self.ready else float(each) for i, each in enumerate(self.durations[t])]
-        return [self.busy[i][0] if i in self.busy else self.time + fresh[i] for i in range(len(self.names))]
+        begins = [max(self.time, free) for free in self.free]
+        return [self.busy[i][0] if i in self.busy else begins[i] + fresh[i] for i in range(len(self.names))]
 
     def _break_off(self, here: list[int]) -> None:
         """Whoever is away has lost what it was training, or held ready."""
@@ -123,38 +137,68 @@ class _Swarm:
 
     def _begin(self, i: int, now: _Round) -> None:
         self._catch_up(i, now)
-        now.trains.append(i)
-        self.busy[i] = (self.time + float(self.durations[now.t, i]), now.t)
+        now.begins.setdefault(i, max(self.time, self.free[i]))  # who begins twice in a round began the first time
+        self.busy[i] = (max(self.time, self.free[i]) + float(self.durations[now.t, i]), now.t)
 
     def _catch_up(self, i: int, now: _Round) -> None:
         if self.held[i] < self.merges:
+            if self.carrier is not None:
+                self.free[i] = self.time + self.carrier.alone(self._giver(now), i)
             now.catches_up.append(i)
             self.held[i] = self.merges
 
+    def _giver(self, now: _Round) -> int:
+        """Who has the last merge for those who missed it: its leader, or the first of those here."""
+        has = [i for i in sorted(now.here) if self.held[i] == self.merges and i not in now.catches_up]
+        return self.led if self.led in has or not has else has[0]
+
     def _collect(self, now: _Round) -> bool:
         """Let time pass until the merge, or until nobody trains any more; whether the quorum is there."""
-        queue = [(end, ARRIVAL, i) for i, (end, _) in self.busy.items()]
+        if self.carrier is not None:
+            self.carrier.clear()
+            for i in [i for i in self.ready if self._travels(i, now)]:  # what stood is sent to who leads now
+                self.busy[i] = (self.ended[i], self.ready.pop(i))
+        queue = [(end, TRAINED, i, 0, 0) for i, (end, _) in self.busy.items()]
         heapq.heapify(queue)
         called = False
         while self.busy:
             if not called and self._quorum(now) and self.ready and self.protocol.wait is not None:
-                heapq.heappush(queue, (self.time + self.protocol.wait, MERGE, -1))
+                heapq.heappush(queue, (self.time + self.protocol.wait, MERGE, -1, 0, 0))
                 called = True
-            self.time, event, i = heapq.heappop(queue)
+            time, event, i, k, stage = heapq.heappop(queue)
+            self.time = max(self.time, time)
             if event == MERGE:
                 break
-            self._arrive(i, now)
-            if i in self.busy:
-                heapq.heappush(queue, (self.busy[i][0], ARRIVAL, i))
+            if event == ARRIVAL or not self._travels(i, now):
+                self._arrive(i, now)
+                if i in self.busy:
+                    heapq.heappush(queue, (self.busy[i][0], TRAINED, i, 0, 0))
+                continue
+            for place in range(self.carrier.messages) if event == TRAINED else (k,):
+                if (moved := self._moved(i, place, stage, time, now)) is not None:
+                    heapq.heappush(queue, moved)
         return self._quorum(now)
+
+    def _travels(self, i: int, now: _Round) -> bool:
+        """Whether the contribution of i has a way to go; without a leader it stays where it is."""
+        return self.carrier is not None and self.carrier.messages > 0 and now.leader not in (None, i)
+
+    def _moved(self, i: int, k: int, stage: int, time: float, now: _Round) -> tuple | None:
+        """The next event of the k-th message of i to the leader; a contribution is there with its last message."""
+        following, there = self.carrier.move(now.t, i, now.leader, k, stage, time)
+        if not there:
+            return following, ON_THE_WAY, i, k, stage + 1
+        now.pieces[i] += 1
+        now.latest[i] = max(now.latest[i], following)
+        return (now.latest[i], ARRIVAL, i, 0, 0) if now.pieces[i] == self.carrier.messages else None
 
     def _quorum(self, now: _Round) -> bool:
         return now.leader is not None and len(self.ready) + len(now.guests) >= self.protocol.min_peers
 
     def _arrive(self, i: int, now: _Round) -> None:
         """A training period is over: its result waits for the merge, or is thrown away and another begins."""
-        _, began = self.busy.pop(i)
-        self.finished[i] = began
+        self.ended[i], began = self.busy.pop(i)
+        self.finished[i], now.pieces[i] = began, 0
         if self.protocol.late != "drop" or self.held[i] == self.merges:
             self.ready[i] = began
             return
@@ -169,7 +213,10 @@ class _Swarm:
         self.merges += 1
         for i in receivers:
             self.held[i] = self.merges
-        self.ready = {}
+        self.ready, self.led = {}, now.leader
+        if self.carrier is not None:
+            for i, there in self.carrier.broadcast(now.t, now.leader, receivers, self.time).items():
+                self.free[i] = there
         return tuple((i, now.t - began[i]) for i in sorted(began)), tuple(receivers)
 
     def _snapshots(self, t: int) -> dict[int, int]:

@@ -12,14 +12,19 @@ __all__ = ["indices"]
 SHOWN = 12
 
 
-def indices(given: Sequence[str], names: Sequence[str], where: str) -> list[int]:
-    """Which institutions are meant by `where`; InputError with the nearest name for one that is not there."""
-    place = {name: i for i, name in enumerate(names)}
+def indices(given: Sequence[str], names: Sequence[str], where: str, servers: Sequence[str] = ()) -> list[int]:
+    """Which institutions are meant by `where`, or, numbered behind them, which servers where these may be meant too.
+
+    InputError with the nearest name for one that is not there.
+    """
+    known = (*names, *servers)
+    place = {name: i for i, name in reversed(list(enumerate(known)))}
     for name in given:
         if name not in place:
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+            others = f"; servers: {', '.join(servers[:SHOWN])}" if servers else ""
             raise InputError(
-                f"{where}: no institution {name!r}{nearest(name, names)}; "
-                f"institutions: {', '.join(names[:SHOWN])}{more}"
+                f"{where}: no institution {name!r}{nearest(name, known)}; "
+                f"institutions: {', '.join(names[:SHOWN])}{more}{others}"
             )
     return [place[name] for name in given]

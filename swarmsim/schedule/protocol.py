@@ -85,7 +85,7 @@ class MergePlan:
     trains: who begins a training period in this round; catches_up: those of them who first take the last merge, which
     they missed. contributors: (institution, rounds since its training period began); none: nothing is merged.
     left_out: (institution, reason). receivers: who gets the merge and goes on from it. deposed: who should have led
-    and is away. time: when the round ends, in simulated seconds since the start.
+    and is away. time: when the round ends, in simulated seconds since the start; begins: when each of `trains` begins.
     """
 
     leader: int | None
@@ -96,3 +96,9 @@ class MergePlan:
     receivers: tuple[int, ...]
     time: float
     deposed: int | None = None
+    begins: tuple[float, ...] = ()
+
+    @property
+    def late(self) -> frozenset[int]:
+        """For whom the merge did not wait, and who trains on while the round is over for the others."""
+        return frozenset(i for i, why in self.left_out if why in ("late", "thrown away") and self.contributors)

@@ -12,10 +12,11 @@ from swarmsim.schedule.faults import Churn
 from swarmsim.schedule.naming import indices
 from swarmsim.topology.guess import nearest
 from swarmsim.types import InputError
+from swarmsim.untrusted import lookup
 
 __all__ = ["traced"]
 
-LARGEST = 100_000_000
+LARGEST, LONGEST_NAME = 100_000_000, 200  # bytes; characters
 
 
 def traced(churn: Churn, names: Sequence[str], rounds: int) -> np.ndarray:
@@ -37,7 +38,8 @@ def traced(churn: Churn, names: Sequence[str], rounds: int) -> np.ndarray:
 
 def _read(path: str) -> Mapping[str, Sequence[int]]:
     lines = _lines(path)
-    if len(lines) < 2 or lines[0][:1] != ["round"] or len(set(lines[0])) != len(lines[0]):
+    named = len(lines) > 1 and lines[0][:1] == ["round"] and len(set(lines[0])) == len(lines[0])
+    if not named or max(map(len, lines[0])) > LONGEST_NAME:
         raise InputError(f"{_at(path)}: the first line must be round and names of institutions, each once")
     for t, line in enumerate(lines[1:], 1):
         if len(line) != len(lines[0]) or line[0] != str(t) or not set(line[1:]) <= {"0", "1"}:
@@ -49,10 +51,11 @@ def _read(path: str) -> Mapping[str, Sequence[int]]:
 
 
 def _lines(path: str) -> list[list[str]]:
-    place = Path(path).expanduser()
-    if not place.is_file():
-        beside = [other.name for other in place.parent.glob("*.csv")] if place.parent.is_dir() else []
-        raise InputError(f"{_at(path)}: no such file{nearest(place.name, beside)}")
+    place = lookup(path)
+    if place is None or place.is_dir():
+        folder = lookup(Path(path).parent)
+        beside = [other.name for other in folder.glob("*.csv")] if folder else []
+        raise InputError(f"{_at(path)}: no such file{nearest(Path(path).name, beside)}")
     if place.stat().st_size > LARGEST:
         raise InputError(f"{_at(path)}: more than {LARGEST} bytes; a trace of this size is refused")
     try:
@@ -62,4 +65,4 @@ def _lines(path: str) -> list[list[str]]:
 
 
 def _at(path: str) -> str:
-    return f"faults.churn trace {path!r}"
+    return f"faults.churn trace {path[:200]!r}"

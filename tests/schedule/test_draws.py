@@ -163,7 +163,7 @@ def test_ages_are_uniform_or_geometric_and_bounded():
     uniform = drawn_ages(use="uniform", most=4)
     assert set(uniform) == {0, 1, 2, 3, 4}
     assert standard_errors(uniform - 2) <= 3
-    geometric = drawn_ages(use="geometric", most=200, mean=3.0)
+    geometric = drawn_ages(use="geometric", most=64, mean=3.0)
     assert standard_errors(geometric - 3) <= 3
     assert standard_errors((geometric == 0) - 0.25) <= 3
     assert drawn_ages(use="geometric", most=2, mean=3.0).max() == 2

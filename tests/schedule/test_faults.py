@@ -12,7 +12,6 @@ from swarmsim.experiment.errors import ExperimentError
 from swarmsim.schedule.build import schedule
 from swarmsim.schedule.faults import check_read
 from swarmsim.schedule.links import sides
-from swarmsim.schedule.pace import Pace, durations, step_seconds
 from swarmsim.types import Event, InputError, Schedule
 from tests.experiment.files import FIXED_POINT, METHODS, wrote
 from tests.schedule.graphs import faults, metropolis, names, run
@@ -230,37 +229,7 @@ def test_a_typo_is_shown_with_its_place(tmp_path, old, new, message):
 def test_the_listing_knows_them():
     found = {argument["name"]: argument for argument in listing("faults")[0]["arguments"]}
     assert list(found) == [
-        "participation", "churn", "down", "link_loss", "partitions", "lost_weight", "delay",
+        "participation", "churn", "down", "quorum", "stragglers", "straggling", "link_loss", "partitions",
+        "lost_weight", "delay", "duplication", "reordering",
     ]  # fmt: skip
     assert all(argument["description"] for argument in (*found.values(), *listing("pace")[0]["arguments"]))
-
-
-# ---------------------------------------------------------------------------------------------------- pace
-
-
-def test_pace_without_spread_is_exact():
-    pace = Pace(seconds_per_step=0.5, slow={"h1": 10, "h2": 0.5})
-    steps = np.array([[10], [20]])
-    assert durations(pace, names(3), steps, 0).tolist() == [[5, 50, 2.5], [10, 100, 5]]
-    assert step_seconds(Pace(), names(2), 3, 0).tolist() == [[1, 1]] * 3
-    with pytest.raises(InputError, match=r"pace.slow: no institution 'h11' \(did you mean 'h1'\?\)"):
-        step_seconds(Pace(slow={"h11": 2}), names(3), 2, 0)
-
-
-def test_spread_and_jitter_are_lognormal():
-    """log seconds has variance spread^2 between institutions and jitter^2 within one; the median is as written."""
-    logs = np.log(step_seconds(Pace(seconds_per_step=2, spread=0.5, jitter=0.2), names(4000), 50, 0) / 2)
-    own = logs.mean(0)
-    assert abs(own.mean()) <= 3 * 0.5 / 4000**0.5
-    assert own.var(ddof=1) == pytest.approx(0.25 + 0.04 / 50, rel=3 * (2 / 4000) ** 0.5)
-    assert (logs - own).var() * 50 / 49 == pytest.approx(0.04, rel=0.02)
-    kept = step_seconds(Pace(spread=0.5), names(5), 3, 0)
-    assert (kept[0] == kept[2]).all()
-    assert len(set(kept[0])) == 5
-
-
-def test_pace_has_addresses():
-    pace = Pace(spread=0.5, jitter=0.5)
-    few, many = step_seconds(pace, names(4), 6, 0), step_seconds(pace, names(7), 9, 0)
-    assert (few == many[:6, :4]).all()
-    assert (few != step_seconds(pace, names(4), 6, 1)).all()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from swarmsim.algorithms.swarm.leader_merge import LeaderMerge
+from swarmsim.clock.pace import Pace
+from swarmsim.clock.times import times
 from swarmsim.runtime.world import Job
 from swarmsim.schedule.build import schedule
 from swarmsim.schedule.faults import Faults
-from swarmsim.schedule.pace import Pace
 from swarmsim.timetable import planned
 from swarmsim.types import Part, Schedule, Shard
 from tests.jobs import job
@@ -44,7 +46,9 @@ def leader_job(shards: list[Shard], rounds: int, pace=None, faults=None, seed: i
     section = None if faults is None else Faults.model_validate(faults)
     calm, _ = schedule(Schedule(), section, who, rounds, seed)
     sizes = [len(shard.train) for shard in shards]
-    made = planned(algorithm, calm, who, sizes, rounds, seed, None if pace is None else Pace(**pace), section)
+    known = times(Pace(**{"seconds_per_step": 1.0, **(pace or {})}), who, 1.0, sizes, algorithm.batch, seed)
+    clockwork = SimpleNamespace(times=known, carrier=lambda: None)  # models take no time
+    made = planned(algorithm, calm, who, sizes, rounds, seed, clockwork, section)
     return job(algorithm, shards, schedule=made, rounds=rounds, seed=seed, **given)
 
 

@@ -275,9 +275,10 @@ rounds: 8
 data:  {use: quadratic, targets: [0, 8, 16]}
 model: {use: point}
 task:  {use: quadratic}
-pace:  {slow: {institution-1: 2, institution-2: 5}}
+pace:  {seconds_per_step: 1, slow: {institution-1: 2, institution-2: 5}}
+network: {preset: null, latency: 0, up: 1e15, down: 1e15}
 faults: {down: [{institution: institution-0, from: 3, until: 5}]}
-algorithm: {use: swarm/leader_merge, lr: 0.5, min_peers: 2, wait: 0, late: keep, leader: rotation}
+algorithm: {use: swarm/leader_merge, lr: 0.5, min_peers: 2, wait: 1e-9, late: keep, leader: rotation}
 evaluate: {every: 4}
 """
 
@@ -306,7 +307,7 @@ def test_the_run_folder_says_who_was_in_every_merge_and_who_was_not(tmp_path):
     assert found["institution-0"]["reasons"]["asleep"] == 2
     with open(tmp_path / "out" / "metrics.csv", encoding="utf-8", newline="") as file:
         seconds = {row["round"]: float(row["seconds"]) for row in csv.DictReader(file)}
-    assert [seconds[str(t)] for t in range(1, 9)] == [plan.time for plan in plans]
+    assert [seconds[str(t)] for t in range(1, 9)] == pytest.approx([plan.time for plan in plans], abs=1e-6)
 
 
 def test_a_weight_for_each_institution_or_none():

@@ -67,7 +67,7 @@ ADAMW = {"optimizer": "adamw", "momentum": 0.0, "cut": 1}
 def test_adam_counts_the_steps_that_its_policy_gives_it(policy, steps):
     """Trap 3: the holder's counter behind 2 rounds of 3 + 2 + 3 batches; the next in turn is institution 0."""
     state = run(small_job("split/vanilla", {**ADAMW, "optimizer_state": policy}, rounds=2)).state
-    assert state["holders"] == [0]
+    assert state["had"][0][-1] == 0
     assert state["members/0"]["bottom"]["optimizer"]["step"].item() == steps
     assert state["server_parts/0"]["top"]["optimizer"]["step"].item() == 16
 

@@ -8,8 +8,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from swarmsim.local.merging import merged_at
+from swarmsim.local.obeying import DELIVERED, PACE, QUORUM, RESENT, SERVED, Words, away
 from swarmsim.local.sharing import Averaging, exchange, shares
-from swarmsim.local.training import PRESENCE
 from swarmsim.network.located import Group, Located
 from swarmsim.types import Tick
 
@@ -27,15 +27,20 @@ class Fedavg(Averaging):
 
     x_i <- train_i(x);  x <- sum_i p_i x_i, with p_i = N_i / N (`weights: samples`) or 1 / n (`equal`).
     One full-batch step is gradient descent on the pooled data; n = 1 is local training. A round moves 2 n d
-    parameters. Who sleeps (`faults`) takes no part in the round; p is that of the others. Section `merge` replaces the
-    mean by a robust rule, centred at nothing.
+    parameters. Who sleeps (`faults`) takes no part in the round; p is that of the others. Without the server there is
+    no round. Section `merge` replaces the mean by a robust rule, centred at nothing.
 
     Reference: McMahan et al., Communication-efficient learning of deep networks from decentralized data, AISTATS 2017.
     """
 
     packs: ClassVar[bool] = True
     robust: ClassVar[bool] = True
-    obeys: ClassVar[tuple[str, ...]] = PRESENCE
+    under: ClassVar[Words] = {
+        **away("the average is that of the others", "nobody gets the model, so nobody trains"),
+        **QUORUM, **PACE, **RESENT, **DELIVERED,
+    }  # fmt: skip
+    refuses: ClassVar[Words] = SERVED
+    resends: ClassVar[bool] = True
 
     weights: Literal["samples", "equal"] = Field("samples", description="what an institution's model counts for")
     optimizer_state: Literal["reset", "keep"] = Field("reset", description="an institution's optimiser at a new round")
@@ -49,7 +54,7 @@ class Fedavg(Averaging):
 
     def round(self, state: State, tick: Tick, world) -> State:
         learner, who = world.learner, tick.awake(world.institutions.members)
-        if not who:
+        if not who or tick.servers_down:
             return state
         awake, p = world.institutions.only(who), shares(self.weights, [world.sizes[i] for i in who])
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from swarmsim.local.training import PRESENCE, Training
+from swarmsim.local.obeying import ALONE, PACE, QUORUM, Words, away
+from swarmsim.local.training import Training
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
 
@@ -26,7 +27,8 @@ class Local(Training):
     """
 
     packs: ClassVar[bool] = True
-    obeys: ClassVar[tuple[str, ...]] = PRESENCE
+    under: ClassVar[Words] = {**away("nobody notices"), **QUORUM, **PACE}
+    refuses: ClassVar[Words] = ALONE
 
     def start(self, world) -> State:
         return State(world.institutions.each(lambda i: world.learner.start()))

@@ -17,7 +17,10 @@ __all__ = ["Columns", "features"]
 
 @dataclass(frozen=True)
 class Columns(Route):
-    """The k-th batch of all institutions: B patients, features [B, w_i] of each joined to [B, w_1 + ... + w_n]."""
+    """The k-th batch of all institutions: B patients, features [B, w_i] of each joined to [B, w_1 + ... + w_n].
+
+    The features of institutions that are not in `who` are 0, and no gradient goes to them.
+    """
 
     widths: list[int]
 
@@ -26,14 +29,20 @@ class Columns(Route):
         """Examples of the one batch."""
         return [self.world.learner.batch_size(self.world.sizes[self.world.label_holder], self.k)]
 
-    def join(self, values: list[torch.Tensor]) -> torch.Tensor:
-        return torch.cat(values, 1)
+    def join(self, values: list[torch.Tensor], at: Link) -> torch.Tensor:
+        if at is not self.chain[1]:
+            return torch.cat(values, 1)
+        arrived, rows = dict(zip(self.who, values, strict=True)), len(values[0])
+        return torch.cat([arrived.get(i, values[0].new_zeros(rows, width)) for i, width in enumerate(self.widths)], 1)
 
     def pieces(self, whole: torch.Tensor) -> list[torch.Tensor]:
         return [whole]
 
     def cut(self, gradient: torch.Tensor, above: Link) -> list[torch.Tensor]:
-        return list(gradient.split(self.widths, 1)) if above.own else [gradient]
+        if not above.own:
+            return [gradient]
+        pieces = gradient.split(self.widths, 1)
+        return [pieces[i] for i in self.who]
 
     def carry_labels(self, labels: Located) -> Located:
         """The labels from the one institution that has them."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from swarmsim.algorithms.split._chain import Link
 from swarmsim.algorithms.split._steps import Flight, Route, apply
 from swarmsim.lazy import torch
 from swarmsim.local.halves import compose
@@ -18,12 +19,14 @@ __all__ = ["ascend", "descend"]
 
 
 def ascend(route: Route, state: Any, batches: Located) -> tuple[Any, Flight]:
-    """The joint model's pass up to its last part."""
-    home, examples = route.world.label_holder, [batches.values[i][route.k] for i in route.who]
+    """The joint model's pass up to its last part; the columns of who is away are missing."""
+    home, examples = route.world.label_holder, {i: batches.values[i][route.k] for i in route.who}
     places = _places(route)[:-1]
     joint = route.world.learner.network.segment(0, route.chain[-1].segment.first)
-    weights = compose([route.held(state, link).values[m]["weights"] for link, m in places])
-    x = torch.cat([x for x, _ in examples], 1)
+    weights = compose([_held(state, link, m)["weights"] for link, m in places])
+    rows = examples[home][0]
+    gone = [rows.new_full((len(rows), block.size), torch.nan) for block in route.world.blocks]
+    x = torch.cat([examples[i][0] if i in examples else nothing for i, nothing in enumerate(gone)], 1)
     here = forward(joint, weights, x, route.seed(home), differentiate_x=False)
     return _moved(route, state, places, here.after), Flight(route, {"joint": here}, Located({}), [examples[home][1]])
 
@@ -32,7 +35,7 @@ def descend(flight: Flight, state: Any) -> Any:
     """The last part, the gradient of everything in one piece, and a step of each part along its slice."""
     route, below, labels = flight.route, flight.passes["joint"], flight.labels
     (last, m), inner = _places(route)[-1], _places(route)[:-1]
-    weights = route.held(state, last).values[m]["weights"]
+    weights = _held(state, last, m)["weights"]
     above = forward_on(last.segment, weights, below.output, route.seed(m))
     state = _moved(route, state, [(last, m)], above.after)
     loss = route.world.learner.loss(above.output, labels[0])
@@ -45,14 +48,23 @@ def descend(flight: Flight, state: Any) -> Any:
 
 
 def _places(route: Route) -> list:
-    """(part, holder) in the order of the joint model's row."""
-    return [(link, m) for link in route.chain for m in (route.who if link.own else [route.at(link)])]
+    """(part, holder) in the order of the joint model's row, whoever is away."""
+    everyone = route.world.institutions.members
+    return [(link, m) for link in route.chain for m in (everyone if link.own else [route.at(link)])]
+
+
+def _held(state: Any, link: Link, m: int) -> dict:
+    """A part as its holder has it."""
+    located = state.server_parts if link.group == "server" else state.members
+    return located.values[m][link.name]
 
 
 def _moved(route: Route, state: Any, places: list, after: dict[str, torch.Tensor]) -> Any:
     """The state with the statistics that a pass through some parts has moved."""
     for (link, m), rows in zip(places, _sliced(places, after), strict=True):
-        part = route.held(state, link).values[m]
+        if link.own and m not in route.who:
+            continue
+        part = _held(state, link, m)
         state = route.put(state, link, Located({m: {**part, "weights": {**rows, "params": part["weights"]["params"]}}}))
     return state
 

@@ -11,7 +11,7 @@ from swarmsim.local.recalibration import recalibrated
 from swarmsim.local.sharing import exchange
 from swarmsim.network.located import Group, Located
 
-__all__ = ["count_evaluation", "whole_models"]
+__all__ = ["count_evaluation", "parts_held", "whole_models"]
 
 
 def whole_models(method: Any, chain: Chain, state: Any, world: Any) -> Located:
@@ -40,6 +40,16 @@ def count_evaluation(method: Any, chain: Chain, world: Any, institution: int, x:
         _note(world, place, home, "eval_control", here, len(x))
 
 
+def parts_held(state: Any) -> dict[str, Located]:
+    """The weights of every part at each of its holders, by its name."""
+    held: dict[str, dict] = {}
+    for located in (state.members, state.server_parts):
+        for m, parts in located.values.items():
+            for name, part in parts.items():
+                held.setdefault(name, {})[m] = part["weights"]
+    return {name: Located(values) for name, values in held.items()}
+
+
 def _as_used(method: Any, link: Link, state: Any, world: Any) -> Located:
     """A part's weights at every institution that needs them."""
     institutions, server, net = world.institutions, world.server, world.net
@@ -55,10 +65,10 @@ def _as_used(method: Any, link: Link, state: Any, world: Any) -> Located:
         held = Located({i: state.members.values[i][link.name]["weights"] for i in institutions.here})
         if not method.hands_over or (link.name == "head" and method.heads == "private"):
             return held
-        for holder, circle in zip(state.holders, method.circles(world), strict=True):
+        for had, circle in zip(state.had, method.circles(world), strict=True):
             group = institutions.only(circle)
 
-            def latest(values: Located, kind: str, holder: int = holder, group: Group = group) -> Located:
+            def latest(values: Located, kind: str, holder: int = had[-1], group: Group = group) -> Located:
                 return net.broadcast(values, institutions, holder, group, kind)
 
             held |= exchange(latest, held, held, group, method.shared(link.segment))

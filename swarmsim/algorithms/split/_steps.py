@@ -50,8 +50,8 @@ class Route:
         learner, sizes = self.world.learner, self.world.sizes
         return [learner.batch_size(sizes[i], self.k) for i in self.who]
 
-    def join(self, values: list[torch.Tensor]) -> torch.Tensor:
-        """What institutions sent, as one batch: their examples one behind the other."""
+    def join(self, values: list[torch.Tensor], at: Link) -> torch.Tensor:
+        """What institutions sent to a part, as one batch: their examples one behind the other."""
         return torch.cat(values)
 
     def pieces(self, whole: torch.Tensor) -> list[torch.Tensor]:
@@ -184,7 +184,7 @@ def _forward(route: Route, link: Link, state: Any, values: Located) -> tuple[Any
     group, inner = route.group(link), link is not route.chain[0]
 
     def one(m: int, part: dict, value: Any) -> Pass:
-        x = value if link.own else route.join(value)
+        x = value if link.own else route.join(value, link)
         return forward(link.segment_of(m), part["weights"], x, route.seed(m if link.own else route.who[0]), inner)
 
     def pieces(m: int, here: Pass) -> Any:

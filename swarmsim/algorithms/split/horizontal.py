@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Sequence
 from types import ModuleType
 from typing import ClassVar, Literal, Self
 
@@ -12,11 +11,13 @@ from pydantic import Field, model_validator
 from swarmsim.algorithms.split import _steps, _unsplit
 from swarmsim.algorithms.split._chain import OWN, Chain, Link, Stages, institutions_of, parts_of, servers_of
 from swarmsim.algorithms.split._flights import Flights
-from swarmsim.algorithms.split._looking import count_evaluation, whole_models
+from swarmsim.algorithms.split._looking import count_evaluation, parts_held, whole_models
 from swarmsim.algorithms.split._possible import contradictions
+from swarmsim.algorithms.split._present import REFUSES, UNDER, present
 from swarmsim.algorithms.split._sharing import State, average_copies, average_own, average_statistics, fresh, hand_over
 from swarmsim.lazy import torch
 from swarmsim.local.batches import Batches
+from swarmsim.local.obeying import Words
 from swarmsim.local.sharing import Averaging, Shared, Verb, all_of, shares
 from swarmsim.network.located import Group, Located
 from swarmsim.rng import stream
@@ -52,6 +53,9 @@ class Horizontal(Averaging):
 
     packs: ClassVar[bool] = False
     serves: ClassVar[bool] = True  # so that recall by label and by turn is measured
+    under: ClassVar[Words] = UNDER
+    refuses: ClassVar[Words] = REFUSES
+    resends: ClassVar[bool] = True
     twin: ClassVar[str] = "the unsplit network, each step differentiated in one piece"
 
     cut: int | str | tuple[int | str, int | str] | None = Field(
@@ -102,6 +106,11 @@ class Horizontal(Averaging):
         names, copies = servers_of(self.owners), self.copies_of(n)
         return tuple(name if copies == 1 else f"{name}-{k}" for name in names for k in range(copies))
 
+    def named_servers(self, n: int) -> dict[str, tuple[int, ...]]:
+        """A server has all of its copies."""
+        copies = self.copies_of(n)
+        return {name: tuple(range(k * copies, (k + 1) * copies)) for k, name in enumerate(servers_of(self.owners))}
+
     def start(self, world) -> State:
         chain, learner, copies = self._chain(world), world.learner, self.copies_of(len(world.institutions.members))
 
@@ -119,7 +128,8 @@ class Horizontal(Averaging):
                 }
             )
 
-        return State(parts(world.institutions), parts(world.server), self._first_turns(0, world))
+        first = self._first_turns(0, world.institutions.members, world)
+        return State(parts(world.institutions), parts(world.server), [[i] for i in first])
 
     def round(self, state: State, tick: Tick, world) -> State:
         return self._program(state, tick, world, _steps)
@@ -130,22 +140,25 @@ class Horizontal(Averaging):
 
     def _program(self, state: State, tick: Tick, world, how: ModuleType) -> State:
         chain, t = self._chain(world), tick.t
-        batches = world.institutions.each(
+        there = present(self, chain, tick, world)
+        steps, flights = self._steps(t, there, world), Flights(self.in_flight, how, world)
+        if not steps:
+            return state
+        batches = world.institutions.only(there).each(
             lambda i, xy: Batches(xy, world.learner.batches(i, len(xy[1]), t)), world.shards
         )
         if self.optimizer_state == "reset" and not self.hands_over:
-            state = self._fresh(state, world)
-        steps, flights = self._steps(t, world), Flights(self.in_flight, how, world)
+            state = fresh(self, chain, state, there, world)
         for (who, k), (following, next_k) in zip(steps, [*steps[1:], ([None], -1)], strict=True):
             if self.hands_over:
-                state = hand_over(self, chain, state, who[0], world)
+                state = hand_over(self, chain, state, who[0], there, world)
             state = flights.begin(_steps.Route(self, chain, who, k, t, world), state, batches)
             if self.takes_turns and who != following:
                 state = flights.land(state)
                 world.after_turn(who[0], lambda watch, state=state: self.models(state, watch))
             if not self.takes_turns and k != next_k:
-                state = self.after_batches(chain, flights, state, k, tick, world)
-        return self._close(chain, flights.land(state), tick, world)
+                state = self.after_batches(chain, flights, state, k, there, tick, world)
+        return self._close(chain, flights.land(state), there, tick, world)
 
     def models(self, state: State, world) -> Located:
         """The parts of each institution's model, composed."""
@@ -153,12 +166,7 @@ class Horizontal(Averaging):
 
     def parts(self, state: State) -> dict[str, Located]:
         """The parts as they are held, by name."""
-        held: dict[str, dict] = {}
-        for located in (state.members, state.server_parts):
-            for m, parts in located.values.items():
-                for name, part in parts.items():
-                    held.setdefault(name, {})[m] = part["weights"]
-        return {name: Located(values) for name, values in held.items()}
+        return parts_held(state)
 
     def count_evaluation(self, world, institution: int, x: torch.Tensor) -> None:
         """Note what trying the model on examples x of an institution would send: smashed data there, outputs back."""
@@ -186,15 +194,19 @@ class Horizontal(Averaging):
         """What the server sends down to the bottoms, for their true cut gradients [B_i, ...]."""
         return pieces
 
-    def after_batches(self, chain: Chain, flights: Flights, state: State, k: int, tick: Tick, world) -> State:
+    def after_batches(
+        self, chain: Chain, flights: Flights, state: State, k: int, there: list[int], tick: Tick, world
+    ) -> State:
         """Behind the k-th batches of all institutions, where they are served together or one batch each."""
         if self.institution_weights == "averaged_each_batch":
-            state = average_own(self, chain, flights.land(state), world)
+            state = average_own(self, chain, flights.land(state), there, world)
         return state
 
-    def merge_copies(self, chain: Chain, state: State, tick: Tick, world) -> State:
+    def merge_copies(self, chain: Chain, state: State, there: list[int], tick: Tick, world) -> State:
         """The end of a round, at the servers: copies are averaged where they stand, so nothing crosses the net."""
-        p, net = shares(self.weights, world.sizes), world.net.uncounted()
+        if self.copies != "per_institution":
+            return state
+        p, net = shares(self.weights, [world.sizes[i] for i in there]), world.net.uncounted()
 
         def mean(group: Group) -> Verb:
             first = group.members[0]
@@ -202,7 +214,7 @@ class Horizontal(Averaging):
                 net.average(values, p, group, group, first, kind), group, first, group, kind
             )
 
-        return average_copies(self, chain, state, world, mean) if self.copies == "per_institution" else state
+        return average_copies(self, chain, state, there, world, mean)
 
     # ------------------------------------------------------------------------------------------------ its pieces
 
@@ -228,6 +240,9 @@ class Horizontal(Averaging):
         """Raises InputError for an owner that is no institution, before anything starts."""
         institutions_of(self.owners, names)
 
+    def phase(self, t: int, rounds: int) -> Hashable:
+        return t if self.serving == "random" else 0
+
     def parts_of(self, network: Network, n: int) -> dict[str, Segment]:
         """The parts of a network by name; for any number n of institutions the same."""
         return parts_of(network, self.owners)
@@ -240,9 +255,9 @@ class Horizontal(Averaging):
         """What is exchanged when weights are."""
         return all_of(part) if self.batch_norm == "shared" else Shared(("params",))
 
-    def turns(self, t: int, world) -> list[int]:
-        """Institutions with examples, in the order in which round t serves them."""
-        order = [i for i, size in enumerate(world.sizes) if size]
+    def turns(self, t: int, there: Sequence[int], world) -> list[int]:
+        """Those there who have examples, in the order in which round t serves them."""
+        order = [i for i in there if world.sizes[i]]
         if self.serving == "reverse":
             return order[::-1]
         if self.serving == "random":
@@ -253,38 +268,31 @@ class Horizontal(Averaging):
         names = world.institutions.names
         return Chain.of(world.learner.network, self.owners, names, self.copies_of(len(names)))
 
-    def _steps(self, t: int, world) -> list[tuple[list[int], int]]:
+    def _steps(self, t: int, there: list[int], world) -> list[tuple[list[int], int]]:
         """(institutions, k): whose k-th batches are served together, in order."""
-        counts = {i: world.learner.count(world.sizes[i]) for i in self.turns(t, world)}
+        counts = {i: world.learner.count(world.sizes[i]) for i in self.turns(t, there, world)}
         if self.takes_turns:
             return [([i], k) for i, count in counts.items() for k in range(count)]
-        together = [([i for i, count in counts.items() if k < count], k) for k in range(max(counts.values()))]
+        most = max(counts.values(), default=0)
+        together = [([i for i, count in counts.items() if k < count], k) for k in range(most)]
         return [(group, k) for who, k in together for group in self.served_at_once(who, world)]
 
     def served_at_once(self, who: list[int], world) -> list[list[int]]:
         """Institutions that have a k-th batch, as groups that are served as one batch."""
         return [who] if self.serving == "concatenated" else [[i] for i in who]
 
-    def _close(self, chain: Chain, state: State, tick: Tick, world) -> State:
-        """The end of a round: averages, and the hand-over to whoever is served first in the next."""
+    def _close(self, chain: Chain, state: State, there: list[int], tick: Tick, world) -> State:
+        """The end of a round: averages, and the hand-over to whoever is first in the next, of those there in this."""
         if self.institution_weights == "averaged_each_epoch":
-            state = average_own(self, chain, state, world)
+            state = average_own(self, chain, state, there, world)
         if self.batch_norm == "average":
-            state = average_statistics(self, chain, state, world)
-        state = self.merge_copies(chain, state, tick, world)
-        for first in self._first_turns(tick.t + 1, world) if self.hands_over else ():
-            state = hand_over(self, chain, state, first, world)
+            state = average_statistics(self, chain, state, there, world)
+        state = self.merge_copies(chain, state, there, tick, world)
+        for first in self._first_turns(tick.t + 1, there, world) if self.hands_over else ():
+            state = hand_over(self, chain, state, first, there, world)
         return state
 
-    def _first_turns(self, t: int, world) -> list[int]:
-        """Who is served first in round t, in each circle; where nobody of a circle has examples, its first member."""
-        turns = self.turns(t, world)
-        return [next((i for i in turns if i in circle), circle[0]) for circle in self.circles(world)]
-
-    def _fresh(self, state: State, world) -> State:
-        """New optimisers for what was averaged (or is private), and for the server's part if it has copies."""
-        rule, parts = world.learner.rule, state.server_parts
-        members = fresh(rule, world.institutions, state.members)
-        return replace(
-            state, members=members, server_parts=fresh(rule, world.server, parts) if self.copies != "one" else parts
-        )
+    def _first_turns(self, t: int, there: Sequence[int], world) -> list[int]:
+        """Who of those there is first in round t, in each circle that has some; one with examples, if there is one."""
+        turns, circles = self.turns(t, there, world), [[i for i in c if i in there] for c in self.circles(world)]
+        return [next((i for i in turns if i in circle), circle[0]) for circle in circles if circle]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from swarmsim.algorithms.split._chain import Chain, servers_of
 from swarmsim.algorithms.split._flights import Flights
+from swarmsim.algorithms.split._present import under
 from swarmsim.algorithms.split._sharing import State, average_copies
 from swarmsim.algorithms.split.horizontal import Horizontal
+from swarmsim.local.obeying import Words
 from swarmsim.local.sharing import Verb
 from swarmsim.network.located import Group
 from swarmsim.types import InputError, Tick
@@ -32,6 +34,7 @@ class Regional(Horizontal):
     """
 
     mixes: ClassVar[bool] = True
+    under: ClassVar[Words] = under("its region is not served, and the others mix without it")
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
 
     regions: int | tuple[tuple[str, ...], ...] = Field(
@@ -58,6 +61,10 @@ class Regional(Horizontal):
     def many(self) -> int:
         """How many regions there are."""
         return self.regions if isinstance(self.regions, int) else len(self.regions)
+
+    def named_servers(self, n: int) -> dict[str, tuple[int, ...]]:
+        """Every region's server by itself."""
+        return {name: (k,) for k, name in enumerate(self.servers(n))}
 
     def nodes(self, names: Sequence[str]) -> tuple[str, ...]:
         """The nodes of the topology: the servers."""
@@ -91,13 +98,18 @@ class Regional(Horizontal):
         groups = [[i for i in who if i in region] for region in self.circles(world)]
         return [group for group in groups if group]
 
-    def after_batches(self, chain: Chain, flights: Flights, state: State, k: int, tick: Tick, world) -> State:
-        state = super().after_batches(chain, flights, state, k, tick, world)
+    def after_batches(
+        self, chain: Chain, flights: Flights, state: State, k: int, there: list[int], tick: Tick, world
+    ) -> State:
+        state = super().after_batches(chain, flights, state, k, there, tick, world)
         if self.average_unit == "step" and (k + 1) % self.average_every == 0:
             state = self._mix(chain, flights.land(state), tick, world)
         return state
 
-    def merge_copies(self, chain: Chain, state: State, tick: Tick, world) -> State:
+    def phase(self, t: int, rounds: int) -> Hashable:
+        return super().phase(t, rounds), (t + 1) % self.average_every
+
+    def merge_copies(self, chain: Chain, state: State, there: list[int], tick: Tick, world) -> State:
         """The end of a round: the servers' parts cross the edges of the topology, every `average_every` rounds."""
         if self.average_unit == "round" and (tick.t + 1) % self.average_every == 0:
             state = self._mix(chain, state, tick, world)
@@ -107,7 +119,7 @@ class Regional(Horizontal):
         def mixed(group: Group) -> Verb:
             return lambda values, kind: world.net.mix(values, tick, group, kind)
 
-        return average_copies(self, chain, state, world, mixed)
+        return average_copies(self, chain, state, range(self.many), world, mixed)
 
     def _regions(self, names: Sequence[str]) -> list[list[int]]:
         if isinstance(self.regions, int):

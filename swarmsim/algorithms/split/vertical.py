@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import ModuleType
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from swarmsim.algorithms.split import _joint, _steps
 from swarmsim.algorithms.split._chain import Chain, Link
 from swarmsim.algorithms.split._columns import Columns, features
 from swarmsim.algorithms.split._flights import Flights
+from swarmsim.algorithms.split._present import REFUSES, present, under
 from swarmsim.lazy import torch
 from swarmsim.local.batches import Batches
 from swarmsim.local.halves import compose
+from swarmsim.local.obeying import Words
 from swarmsim.local.training import Training
 from swarmsim.network.located import Group, Located
 from swarmsim.rows import Network, Segment, resolve_cut
 from swarmsim.trees import nbytes
-from swarmsim.types import InputError, Tick
+from swarmsim.types import InputError, Schedule, Tick
 
 __all__ = ["Vertical"]
+
+
+BLOCKS = (
+    "its features count as 0, which the model must allow; without the institution with the labels there is no round"
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +45,8 @@ class Vertical(Training):
     loss(top(z_1, ..., z_n), y) for the features side by side (or fused as the model says) and returns to each its slice
     of the gradient. Labels come from the one institution that has them, or stay there, with the head: then the server's
     trunk sends its output on. It is the training of the joint model on the joined columns; D patients move
-    2 D (w_1 + ... + w_n) numbers a round. Which patients a batch has follows from the common seed.
+    2 D (w_1 + ... + w_n) numbers a round. Which patients a batch has follows from the common seed. The features of an
+    institution that is away are 0, as those of a patient who lacks the block (`missing: zero` of the model).
 
     Reference: Vepakomma et al., Split learning for health, 2018 (arXiv:1812.00564), vertically partitioned data;
     Ceballos et al., SplitNN-driven vertical partitioning, 2020 (arXiv:2008.04137), for the ways to fuse.
@@ -47,6 +56,9 @@ class Vertical(Training):
     vertical: ClassVar[bool] = True
     cut_gradient: ClassVar[str] = "joint"
     twin: ClassVar[str] = "the joint model on the joined columns"
+    under: ClassVar[Words] = under("there is no round", BLOCKS)
+    refuses: ClassVar[Words] = REFUSES
+    resends: ClassVar[bool] = True
 
     labels: Literal["server", "institution"] = Field("server", description="who computes the loss")
     cut: int | str | None = Field(
@@ -81,6 +93,17 @@ class Vertical(Training):
 
         return State(parts(world.institutions), parts(world.server))
 
+    def check_away(self, schedule: Schedule, model: Any, holder: int) -> None:
+        """Raises InputError where somebody but the label holder is away and the model does not allow it."""
+        up = schedule.active
+        if up is None or up[up[:, holder]].all() or getattr(model, "missing", None) == "zero":
+            return
+        t, i = np.argwhere(up[:, [holder]] & ~up)[0].tolist()
+        raise InputError(
+            f"faults: in round {t + 1} institution {i + 1} is away, and the model does not say what its features are "
+            "then; write missing: zero in section model (a placeholder is learned where the block is, and not there)"
+        )
+
     def round(self, state: State, tick: Tick, world) -> State:
         return self._program(state, tick, world, _steps)
 
@@ -90,14 +113,17 @@ class Vertical(Training):
 
     def _program(self, state: State, tick: Tick, world, how: ModuleType) -> State:
         chain, t, holder, learner = self._chain(world), tick.t, world.label_holder, world.learner
-        batches = world.institutions.each(
+        there = present(self, chain, tick, world)
+        if holder not in there:
+            return state
+        batches = world.institutions.only(there).each(
             lambda i, xy: Batches(xy, learner.batches(holder, len(xy[1]), t)), world.shards
         )
-        flights, everyone = Flights(self.in_flight, how, world), list(world.institutions.members)
+        flights = Flights(self.in_flight, how, world)
         nobody = learner.network.initial()["params"].new_zeros(1, *world.example)
         widths = [z.shape[1] for z in features(chain, world.blocks, nobody)]
         for k in range(learner.count(world.sizes[holder])):
-            state = flights.begin(Columns(self, chain, everyone, k, t, world, widths), state, batches)
+            state = flights.begin(Columns(self, chain, there, k, t, world, widths), state, batches)
         return flights.land(state)
 
     def models(self, state: State, world) -> Located:

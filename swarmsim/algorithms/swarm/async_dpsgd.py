@@ -8,8 +8,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from swarmsim.lazy import torch
+from swarmsim.local.obeying import DELAYED, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.sharing import Averaging, Shared
-from swarmsim.local.training import ASYNCHRONOUS
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
 
@@ -28,7 +28,8 @@ class AsyncDpsgd(Averaging):
     y_i(t) = train_i(x_i(t));  x_i(t + 1) = sum_j W_ij y_j(t - a_ij(t)) for those awake, with the ages
     0 <= a_ij <= max_delay that the schedule's clock says (`faults: {delay: ...}`) and a_ii = 0; who sleeps stays as it
     was, and its last model is what others read. Without delays and with everybody awake it is D-PSGD. A round moves
-    what one of D-PSGD moves.
+    what one of D-PSGD moves. With `delay: {use: clock}` a round is a stretch of simulated time: awake is who finishes
+    training in it, ages follow from speeds and lines, and a model goes to every neighbour when it is finished.
 
     Reference: Lian et al., Asynchronous decentralized parallel stochastic gradient descent, ICML 2018; Assran and
     Rabbat, Asynchronous gradient push, IEEE Trans. Automatic Control 2021, for the model of bounded delays.
@@ -38,7 +39,8 @@ class AsyncDpsgd(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
-    obeys: ClassVar[tuple[str, ...]] = ASYNCHRONOUS
+    under: ClassVar[Words] = {**away("others read its last model"), **QUORUM, **PACE, **LINKS, **DELIVERED, **DELAYED}
+    refuses: ClassVar[Words] = {}
 
     max_delay: int = Field(4, ge=0, le=64, description="oldest model that can arrive, in rounds; so many are kept")
 
@@ -50,6 +52,8 @@ class AsyncDpsgd(Averaging):
     def round(self, state: State, tick: Tick, world) -> State:
         everyone, shared = world.institutions, self.shared(world.learner.network)
         trained = world.train(state.members, tick)
+        for i in tick.awake(everyone.members) if tick.ends is not None else ():
+            world.net.hold(everyone, i, float(tick.ends[i]))
         sent = trained["weights"]
         mixed = {kind: self._mixed(kind, sent, state.past, shared, tick, world) for kind in shared.kinds}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -9,13 +10,16 @@ import numpy as np
 from pydantic import Field
 
 from swarmsim.lazy import torch
+from swarmsim.local.obeying import DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.sharing import Averaging, Shared
-from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.rng import stream
 from swarmsim.types import Mixing, Tick
 
 __all__ = ["AsyncGossip"]
+
+
+KEPT = {"link_loss": "a message that is lost was never sent: its sender keeps its weight"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,10 @@ class AsyncGossip(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("symmetric",)
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {
+        **away("what was on its way to it arrives all the same"), **QUORUM, **PACE, **LINKS, **DELIVERED, **KEPT
+    }  # fmt: skip
+    refuses: ClassVar[Words] = {"delay": "max_delay says how long its messages are on their way"}
 
     max_delay: int = Field(2, ge=0, le=64, description="longest time that a message is on its way, in rounds")
 
@@ -53,6 +60,9 @@ class AsyncGossip(Averaging):
         mass = everyone.map(lambda w: torch.ones_like(w["params"][..., :1]), members["weights"])
         nothing = everyone.map(lambda w, m: self._empty(shared, w, m), members["weights"], mass)
         return State(members, mass, nothing, [])
+
+    def phase(self, t: int, rounds: int) -> Hashable:
+        return t  # others hear in every round
 
     def round(self, state: State, tick: Tick, world) -> State:
         everyone, shared = world.institutions, self.shared(world.learner.network)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, PACE, RESENT, Words
 from swarmsim.local.sharing import Averaging, exchange
 from swarmsim.network.located import Located
 from swarmsim.rng import stream
@@ -15,6 +16,9 @@ from swarmsim.types import Tick
 from swarmsim.wire.compressor import Compressor
 
 __all__ = ["Choco"]
+
+
+GONE = ("participation", "churn", "down", "quorum", "partitions", "lost_weight")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Choco(Averaging):
     contraction, as all compressors but the unbiased ones are; random_k with scaled and quantised with few bits need a
     smaller gamma. A gamma that is too large for Q diverges. W must be the same in all rounds, everybody awake, and
     every message must arrive, or s_i is no sum of what neighbours have and the mean is not kept: who sleeps stays as it
-    was, but faults are not for this method. BatchNorm's statistics cross uncompressed. Momentum stays local.
+    was, but of `faults` only those are obeyed under which nobody does, and lost messages are sent again. BatchNorm's
+    statistics cross uncompressed. Momentum stays local.
 
     Over each link cross the bytes of one compressed row: top_k 2 k numbers (indices are int32), random_k k, sign d
     bits and quantised d times `bits` bits, each with one number.
@@ -50,6 +55,9 @@ class Choco(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic", "static")
+    under: ClassVar[Words] = {**PACE, **RESENT, **DELIVERED}
+    refuses: ClassVar[Words] = {**AT_ONCE, **dict.fromkeys(GONE, "what neighbours know of each other would be wrong")}
+    resends: ClassVar[bool] = True
 
     gamma: float = Field(
         gt=0, le=1, description="consensus step size; the smaller, the more is left out by compression"

@@ -8,8 +8,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from swarmsim.lazy import torch
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.one_gradient import Lazy
-from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
 
@@ -41,7 +41,8 @@ class D2(Lazy):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic", "symmetric")
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {**away("the others mix without it"), **QUORUM, **PACE, **LINKS, **DELIVERED}
+    refuses: ClassVar[Words] = AT_ONCE
 
     lazy: bool = Field(False, description="combine with (I + W) / 2: slower, and no eigenvalue is too small")
 

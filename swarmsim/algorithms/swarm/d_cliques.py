@@ -11,9 +11,9 @@ from pydantic import Field
 
 from swarmsim.algorithms.swarm._mixings import means
 from swarmsim.lazy import torch
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.one_gradient import OneGradient
 from swarmsim.local.sharing import exchange, exchange_beside
-from swarmsim.local.training import LINKS
 from swarmsim.local.weighting import of_awake
 from swarmsim.network.located import Located
 from swarmsim.types import InputError, Tick
@@ -47,7 +47,8 @@ class DCliques(OneGradient):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {**away("the others mix without it"), **QUORUM, **PACE, **LINKS, **DELIVERED}
+    refuses: ClassVar[Words] = AT_ONCE
 
     cliques: tuple[tuple[int, ...], ...] = Field(
         min_length=1, description="the groups, by the institutions' numbers from 0; each is in one"

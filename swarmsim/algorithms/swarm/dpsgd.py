@@ -8,8 +8,8 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from swarmsim.lazy import torch
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.sharing import Shared, Verb, exchange, exchange_beside
-from swarmsim.local.training import LINKS
 from swarmsim.local.weighting import Weighted
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
@@ -50,7 +50,8 @@ class Dpsgd(Weighted):
     robust: ClassVar[bool] = True
     centres: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {**away("the others mix without it"), **QUORUM, **PACE, **LINKS, **DELIVERED}
+    refuses: ClassVar[Words] = AT_ONCE
 
     order: Literal["adapt_then_combine", "combine_then_adapt"] = Field(
         "adapt_then_combine", description="average the trained models, or train beside averaging"

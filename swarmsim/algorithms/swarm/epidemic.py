@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from swarmsim.algorithms.swarm._mixings import means
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, NO_MIXING, PACE, QUORUM, RESENT, Words, away
 from swarmsim.local.sharing import Averaging, exchange
-from swarmsim.local.training import PRESENCE
 from swarmsim.network.located import Located
 from swarmsim.rng import stream
 from swarmsim.types import InputError, Tick
@@ -45,7 +45,9 @@ class Epidemic(Averaging):
 
     packs: ClassVar[bool] = True
     merges: ClassVar[bool] = True
-    obeys: ClassVar[tuple[str, ...]] = PRESENCE
+    under: ClassVar[Words] = {**away("the others choose among those awake"), **QUORUM, **PACE, **RESENT, **DELIVERED}
+    refuses: ClassVar[Words] = {**NO_MIXING, **AT_ONCE, "partitions": "everybody may choose everybody: no links to cut"}
+    resends: ClassVar[bool] = True
 
     fanout: int = Field(ge=1, description="s: to how many others each model is sent in a round")
     choice: Literal["local", "oracle"] = Field(
@@ -61,6 +63,9 @@ class Epidemic(Averaging):
 
     def start(self, world) -> State:
         return State(world.institutions.each(lambda i: world.learner.start()))
+
+    def phase(self, t: int, rounds: int) -> Hashable:
+        return t  # others hear in every round
 
     def round(self, state: State, tick: Tick, world) -> State:
         institutions = world.institutions

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from swarmsim.lazy import torch
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.one_gradient import Corrected
 from swarmsim.local.sharing import exchange
-from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
 
@@ -41,7 +41,8 @@ class Extra(Corrected):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic", "symmetric")
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {**away("the others mix without it"), **QUORUM, **PACE, **LINKS, **DELIVERED}
+    refuses: ClassVar[Words] = AT_ONCE
 
     def start(self, world) -> State:
         weights = world.institutions.each(lambda i: world.learner.start()["weights"])

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from swarmsim.lazy import torch
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.one_gradient import Corrected
 from swarmsim.local.sharing import exchange, exchange_beside
-from swarmsim.local.training import LINKS
 from swarmsim.local.weighting import of_awake
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
@@ -46,7 +46,8 @@ class GradientTracking(Corrected):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {**away("the others mix without it"), **QUORUM, **PACE, **LINKS, **DELIVERED}
+    refuses: ClassVar[Words] = AT_ONCE
 
     order: Literal["adapt_then_combine", "combine_then_adapt"] = Field(
         "adapt_then_combine", description="mix what was changed, or change what was mixed: trackers and models alike"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
 from swarmsim.algorithms.swarm._mixings import average_of
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.sharing import Averaging, exchange
-from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.types import InputError, Tick
 
@@ -43,7 +43,8 @@ class LateMerge(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {**away("the others mix without it"), **QUORUM, **PACE, **LINKS, **DELIVERED}
+    refuses: ClassVar[Words] = AT_ONCE
 
     from_round: int | None = Field(
         None, ge=1, description="the first round with merges; absent: none but the final one"
@@ -68,6 +69,9 @@ class LateMerge(Averaging):
                 f"from_round: {self.from_round} is behind the last round {rounds}; leave it out or run longer"
             )
         return State(world.institutions.each(lambda i: world.learner.start()))
+
+    def phase(self, t: int, rounds: int) -> Hashable:
+        return self.from_round is not None and t + 1 >= self.from_round, self.final and t + 1 == rounds
 
     def round(self, state: State, tick: Tick, world) -> State:
         institutions = world.institutions

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from swarmsim.local.merging import merged_at
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, NO_MIXING, PACE, RESENT, Words, away
 from swarmsim.local.sharing import Averaging, Shared, exchange, shares
-from swarmsim.local.training import PRESENCE
 from swarmsim.network.located import Located
 from swarmsim.schedule.protocol import MergePlan, Protocol
 from swarmsim.types import InputError, Tick
 
 __all__ = ["LeaderMerge"]
 
+LATE = {"stragglers": "who is slow may be late for a merge", "straggling": "who is slow may be late for a merge"}
 Given = dict[str, Annotated[float, Field(ge=0)]]
 
 
@@ -49,7 +51,12 @@ class LeaderMerge(Averaging, Protocol):
     merges: ClassVar[bool] = True
     robust: ClassVar[bool] = True
     centres: ClassVar[bool] = True
-    obeys: ClassVar[tuple[str, ...]] = (*PRESENCE, "partitions")
+    under: ClassVar[Words] = {
+        **away("another leads if it was to lead, and it takes the last merge when it is back"),
+        **PACE, **LATE, **RESENT, **DELIVERED, "partitions": "who is not on the leader's side is not in the merge",
+    }  # fmt: skip
+    refuses: ClassVar[Words] = {**NO_MIXING, **AT_ONCE, "quorum": "min_peers and no_quorum are its own"}
+    resends: ClassVar[bool] = True
 
     weights: Literal["samples", "equal"] | Given = Field(
         "samples",
@@ -77,7 +84,9 @@ class LeaderMerge(Averaging, Protocol):
 
     def round(self, state: State, tick: Tick, world) -> State:
         plan, everyone, shared = tick.plan, world.institutions, self.shared(world.learner.network)
-        state = self._caught_up(state, plan, shared, world)
+        state = self._caught_up(state, tick, shared, world)
+        for i, begins in zip(plan.trains, plan.begins, strict=True):
+            world.net.hold(everyone, i, begins)
         members = world.train(state.members, tick, everyone.only(plan.trains)) if plan.trains else state.members
         snapshots = state.snapshots | self._ending(members, plan, world)
         self._report(tick, plan, world)
@@ -93,18 +102,22 @@ class LeaderMerge(Averaging, Protocol):
     def models(self, state: State, world) -> Located:
         return state.members["weights"]
 
-    def _caught_up(self, state: State, plan: MergePlan, shared: Shared, world) -> State:
-        """Who missed the last merge takes it before training, from somebody who has it."""
-        if not plan.catches_up:
+    def _caught_up(self, state: State, tick: Tick, shared: Shared, world) -> State:
+        """Who missed a merge takes the last one that somebody there has, before training; from its leader if it can."""
+        behind, there = tick.plan.catches_up, _there(tick, world.institutions.members)
+        latest = max((state.held[i] for i in there), default=0)
+        group = world.institutions.only(i for i in behind if state.held[i] < latest)
+        if not group.members:
             return state
-        latest, group, holder = max(state.held), world.institutions.only(plan.catches_up), _holder(state, plan)
+        has = [i for i in there if state.held[i] == latest]
+        holder = state.leader if state.leader in has else has[0]
 
         def send(values: Located, kind: str) -> Located:
             return world.net.broadcast(values, world.institutions, holder, group, kind)
 
         weights = exchange(send, state.merged, state.members["weights"], group, shared)
         members = _with(state.members, group.map(lambda m, w: {**m, "weights": w}, state.members, weights))
-        held = [latest if i in plan.catches_up else count for i, count in enumerate(state.held)]
+        held = [latest if i in group.members else count for i, count in enumerate(state.held)]
         return replace(state, members=members, merged=_with(state.merged, weights), held=held)
 
     def _ending(self, members: Located, plan: MergePlan, world) -> Located:
@@ -124,6 +137,7 @@ class LeaderMerge(Averaging, Protocol):
 
         def merge(values: Located, kind: str) -> Located:
             one = merged_at(net, world.merge, values, p, sources, everyone, plan.leader, kind)
+            net.hold(everyone, plan.leader, plan.time)
             return net.broadcast(one, everyone, plan.leader, receivers, kind)
 
         return exchange(merge, held, members["weights"], receivers, shared)
@@ -144,12 +158,10 @@ class LeaderMerge(Averaging, Protocol):
         world.report_merge(tick, leader, contributors, "; ".join([reasons, *late, *deposed]))
 
 
-def _holder(state: State, plan: MergePlan) -> int:
-    """Who gives the last merge to those who missed it: its leader, or the first who has it; not who is away."""
-    away = {i for i, reason in plan.left_out if reason in ("asleep", "cut off")}
-    has = [i for i, count in enumerate(state.held) if count == max(state.held)]
-    there = [i for i in has if i not in away] or has
-    return state.leader if state.leader in there else there[0]
+def _there(tick: Tick, members: Sequence[int]) -> list[int]:
+    """Who is awake and on the leader's side, so that it can send."""
+    cut_off = {i for i, reason in tick.plan.left_out if reason == "cut off"}
+    return [i for i in tick.awake(members) if i not in cut_off]
 
 
 def _with(held: Located, newer: Located) -> Located:

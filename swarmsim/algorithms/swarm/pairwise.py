@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
@@ -9,8 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from swarmsim.algorithms.swarm._mixings import mixing_of
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.sharing import Averaging, exchange
-from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.rng import stream
 from swarmsim.types import Tick
@@ -45,12 +46,16 @@ class Pairwise(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("symmetric",)
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {**away("the others mix without it"), **QUORUM, **PACE, **LINKS, **DELIVERED}
+    refuses: ClassVar[Words] = AT_ONCE
 
     pairs: Literal["one", "matching"] = Field("matching", description="one pair a round, or as many as fit at once")
 
     def start(self, world) -> State:
         return State(world.institutions.each(lambda i: world.learner.start()))
+
+    def phase(self, t: int, rounds: int) -> Hashable:
+        return t  # other pairs meet in every round
 
     def round(self, state: State, tick: Tick, world) -> State:
         institutions, meetings = world.institutions, self.meetings(tick, world.learner.seed)

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from swarmsim.lazy import torch
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.sharing import Averaging, exchange
-from swarmsim.local.training import LINKS
 from swarmsim.local.weighting import of_awake
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
 
 __all__ = ["PushSum"]
+
+
+MASS = {"lost_weight": "sender, so that all masses sum to n; self is refused, since no column of W would sum to 1"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class PushSum(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("column_stochastic",)
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {**away("the others mix without it"), **QUORUM, **PACE, **LINKS, **DELIVERED, **MASS}
+    refuses: ClassVar[Words] = AT_ONCE
 
     def start(self, world) -> State:
         members = world.institutions.each(lambda i: world.learner.start())

@@ -8,9 +8,9 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from swarmsim.lazy import torch
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.one_gradient import OneGradient
 from swarmsim.local.sharing import exchange
-from swarmsim.local.training import LINKS
 from swarmsim.local.weighting import of_awake
 from swarmsim.network.located import Located
 from swarmsim.types import Tick
@@ -41,7 +41,8 @@ class QuasiGlobal(OneGradient):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("doubly_stochastic",)
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {**away("the others mix without it"), **QUORUM, **PACE, **LINKS, **DELIVERED}
+    refuses: ClassVar[Words] = AT_ONCE
 
     momentum: float = Field(0.9, ge=0, lt=1, description="beta: how much of the momentum is added to a gradient")
     memory: float | None = Field(None, ge=0, lt=1, description="mu: what the momentum keeps; absent: as momentum")

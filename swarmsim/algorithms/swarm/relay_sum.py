@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from swarmsim.local.obeying import AT_ONCE, DELIVERED, LINKS, PACE, QUORUM, Words, away
 from swarmsim.local.sharing import Averaging, Shared
-from swarmsim.local.training import LINKS
 from swarmsim.network.located import Located
 from swarmsim.trees import nbytes
 from swarmsim.types import Tick
 
 __all__ = ["RelaySum"]
 
+RELAYED = dict.fromkeys(("link_loss", "partitions"), "the last message that arrived stands in for what does not")
 CROSSES_AS = {"params": "weights", "buffers": "buffers", "count": "control"}
 
 
@@ -46,7 +47,15 @@ class RelaySum(Averaging):
     merges: ClassVar[bool] = True
     mixes: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("tree", "static")
-    obeys: ClassVar[tuple[str, ...]] = LINKS
+    under: ClassVar[Words] = {
+        **away("its last messages stand in for it"),
+        **QUORUM,
+        **PACE,
+        **LINKS,
+        **DELIVERED,
+        **RELAYED,
+    }
+    refuses: ClassVar[Words] = AT_ONCE
 
     def start(self, world) -> State:
         members = world.institutions.each(lambda i: world.learner.start())
