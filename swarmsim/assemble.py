@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from swarmsim.data.federate import federate
 from swarmsim.lazy import torch
+from swarmsim.metrics.targets import check_targets
 from swarmsim.rows import Network
 from swarmsim.runtime.world import Job, network_of
 from swarmsim.stages import BATCH, try_out
 from swarmsim.timetable import Timetable, timetable
-from swarmsim.types import Federation, InputError, Part
+from swarmsim.types import Federation, InputError, Part, Schedule
 
 if TYPE_CHECKING:
     from swarmsim.experiment import Experiment
@@ -53,7 +55,6 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
     """
     algorithm, runtime, n = experiment.algorithm, experiment.runtime, len(federation.shards)
     kind = type(algorithm)
-    planned = timetable(experiment, federation)
     packed = "packed" in (runtime.use, runtime.inside)
     if packed and not kind.packs:
         raise InputError(
@@ -61,6 +62,7 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
             "use runtime inline or ray"
         )
     _fits(experiment, federation)
+    check_targets(experiment.evaluate.targets, experiment.task.scored_by, len(federation.classes), experiment.label)
     servers = algorithm.servers(n) if hasattr(kind, "servers") else ()
     train, there = [shard.train for shard in federation.shards], server_hosts_of(experiment, n)
     places = {
@@ -72,7 +74,7 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
         sizes=tuple(len(part) for part in train), example=_example(federation),
         outputs=experiment.task.outputs(federation), shards=dict(enumerate(federation.shards)),
         tests=tuple(shard.test for shard in federation.shards), external=federation.external,
-        pool=_pool(train) if getattr(kind, "pools", False) else None, schedule=planned.schedule, servers=servers,
+        pool=_pool(train) if getattr(kind, "pools", False) else None, schedule=Schedule(), servers=servers,
         hosts=places,
         rounds=experiment.rounds, seed=experiment.seed_run, dtype=runtime.dtype, device=_device(runtime.device),
         packed=packed, blocks=federation.blocks, label_holder=federation.label_holder,
@@ -83,7 +85,8 @@ def assemble(experiment: Experiment, federation: Federation, hosts: int) -> tupl
         _try_model(job)
     except InputError as error:
         raise InputError(f"{experiment.label}: {error}") from None
-    return job, planned
+    planned = timetable(experiment, federation, job)
+    return replace(job, schedule=planned.schedule, delivery=planned.delivery), planned
 
 
 def _example(federation: Federation) -> tuple[int, ...]:

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from swarmsim.schedule.build import schedule
-from swarmsim.schedule.events import sorted_events
+from swarmsim.asynchrony import by_clock
+from swarmsim.clockwork import Clockwork
+from swarmsim.schedule.build import Servers, schedule
+from swarmsim.schedule.delivery import Delivery
+from swarmsim.schedule.events import delivery_events, sorted_events
 from swarmsim.schedule.faults import Faults, check_read
 from swarmsim.schedule.links import sides
 from swarmsim.schedule.merging import merge_plans, period_steps
-from swarmsim.schedule.pace import Pace, step_seconds
 from swarmsim.schedule.presence import Presence, merge_events, presence
 from swarmsim.schedule.protocol import Protocol
+from swarmsim.schedule.slowdown import slowdown
 from swarmsim.topology.mixing import push_mixing
 from swarmsim.topology.requirements import check_requirements
 from swarmsim.topology.seen import Watch
@@ -27,7 +30,10 @@ from swarmsim.types import Event, Federation, InputError, Report, Schedule, Scor
 if TYPE_CHECKING:
     import networkx
 
+    from swarmsim.clock.clock import Clock
     from swarmsim.experiment import Experiment
+    from swarmsim.runtime.rehearsal import Rehearsals
+    from swarmsim.runtime.world import Job
 
 __all__ = ["Timetable", "holdings", "planned", "timetable"]
 
@@ -41,7 +47,9 @@ class Timetable:
     events: tuple[Event, ...] = ()
     presence: Mapping[str, Presence] = field(default_factory=dict)
     window: int = 1  # rounds over which a changing graph is described
-    clock: bool = False  # whether the times of the plans are simulated seconds that somebody asked for
+    clock: Clock | None = None  # the simulated seconds; None where no rehearsal tells them
+    delivery: Delivery | None = None  # what befalls messages on the way
+    rehearsals: Rehearsals | None = None  # behind the clock: memory, and what trying the models would send
 
     @property
     def attendance(self) -> dict[str, Any]:
@@ -50,15 +58,17 @@ class Timetable:
 
     def on(self, report: Report) -> Report:
         """The report of a round with what happened in it, how its graph mixed, and when it was over on the clock."""
-        happened = tuple(event for event in self.events if event.round == report.round)
+        happened = [event for event in self.events if event.round == report.round]
+        if self.delivery is not None:
+            happened += delivery_events(report.traffic, self.delivery.loss is not None)
         seconds = report.seconds
-        if self.clock:
-            seconds = self.schedule.plans[report.round - 1].time if report.round else 0.0
+        if self.clock is not None:
+            seconds = self.clock.until(report.round - 1).time if report.round else 0.0
         evaluated = report.round and any(score.split == "test" for score in report.scores)
         mixed = self.watch.at(report.round - 1) if evaluated else None
         figures = mixed._asdict().items() if mixed else ()
         said = tuple(Score("swarm", "all", "all", name, float(value)) for name, value in figures)
-        return replace(report, scores=report.scores + said, events=happened, seconds=seconds)
+        return replace(report, scores=report.scores + said, events=tuple(happened), seconds=seconds)
 
     @cached_property
     def watch(self) -> Watch:
@@ -66,38 +76,56 @@ class Timetable:
         return Watch(self.schedule, self.window)
 
 
-def timetable(experiment: Experiment, federation: Federation) -> Timetable:
-    """Everything that is decided before a tensor moves; InputError for what the method cannot do or does not obey."""
+def timetable(experiment: Experiment, federation: Federation, job: Job) -> Timetable:
+    """Everything that is decided before a tensor moves; InputError for what the method cannot do or does not obey.
+
+    `job` is complete but for its schedule.
+    """
     algorithm, faults, label = experiment.algorithm, experiment.faults, experiment.label
     if faults is not None:
-        check_read(faults, getattr(type(algorithm), "obeys", ()), label)
+        check_read(faults, algorithm.obeys, label, algorithm.refuses)
         _check_losses(algorithm, faults, label)
     names = getattr(algorithm, "nodes", lambda names: names)(federation.names)
     found = _series(experiment, federation, names)
     _check_merge(experiment, found, names)
     calm = Schedule() if found is None else Schedule(found.mixings, found.which)
-    made, said = schedule(calm, faults, names, experiment.rounds, experiment.seed_run)
+    servers = Servers(algorithm.named_servers(len(federation.names)), mix=names != federation.names)
+    rounds, seed, resends = experiment.rounds, experiment.seed_run, algorithm.resends
+    made, said = schedule(calm, faults, federation.names, rounds, seed, servers, resends)
+    getattr(algorithm, "check_away", lambda *_: None)(made, experiment.model, federation.label_holder)
+    graph = None if found is None else found.network
+    slow = slowdown(faults, federation.names, rounds, seed)
+    clockwork = Clockwork(experiment, job, graph if names == federation.names else None, slow)
+    delivery = Delivery.of(faults, seed, resends)
+    if faults is not None and faults.delay is not None and faults.delay.use == "clock":
+        counts = [algorithm.count(size) for size in job.sizes]
+        made = by_clock(faults, made, clockwork, counts, rounds, delivery, label)
     _check_ages(algorithm, made, label)
     there = {}
     if isinstance(algorithm, Protocol):
-        sizes = [len(shard.train) for shard in federation.shards]
-        made = planned(algorithm, made, names, sizes, experiment.rounds, experiment.seed_run, experiment.pace, faults)
+        made = planned(algorithm, made, names, job.sizes, rounds, seed, clockwork, faults)
         there, said = presence(made.plans, names), (*said, *merge_events(made.plans, names))
     _check_met(experiment, made)
-    clock = experiment.pace is not None and bool(made.plans)
     length = 1 if found is None else window(experiment.topology.period(len(names)), len(names))
-    return Timetable(made, None if found is None else found.network, sorted_events(said), there, length, clock)
+    clock = clockwork.clock(replace(job, schedule=made, delivery=delivery))
+    return Timetable(made, graph, sorted_events(said), there, length, clock, delivery, clockwork.rehearsals)
 
 
 def planned(
     algorithm: Any, made: Schedule, names: Sequence[str], sizes: Sequence[int], rounds: int, seed: int,
-    pace: Pace | None = None, faults: Faults | None = None,
+    clockwork: Clockwork | None = None, faults: Faults | None = None,
 ) -> Schedule:  # fmt: skip
-    """The schedule with the plans of a method that has a protocol: who trains, leads, contributes and receives."""
-    seconds = step_seconds(pace or Pace(), names, rounds, seed)
+    """The schedule with the plans of a method that has a protocol: who trains, leads, contributes and receives.
+
+    Without a clockwork, every step takes a second and models no time at all.
+    """
+    times = None if clockwork is None else clockwork.times
+    seconds = np.ones((rounds, len(names))) if times is None else times.of_a_step(rounds)
     steps = period_steps(algorithm.sync, seconds, np.array([max(1, algorithm.count(size)) for size in sizes]))
+    durations = steps * seconds if times is None else times.of_training(steps)
     apart = None if faults is None else sides(faults, names, rounds)
-    plans = merge_plans(algorithm, steps * seconds, names, seed, made.active, apart)
+    carrier = None if clockwork is None else clockwork.carrier()
+    plans = merge_plans(algorithm, durations, names, seed, made.active, apart, carrier)
     return replace(made, plans=plans, steps=None if algorithm.sync is None else steps)
 
 

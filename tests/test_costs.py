@@ -10,11 +10,11 @@ import pytest
 from swarmsim.check import render
 from swarmsim.cli import main
 from swarmsim.cost_table import cost_table, in_bytes
-from swarmsim.log.scalars import computed
-from swarmsim.runtime.costs import flops_of, per_round
+from swarmsim.log.scalars import clocked
+from swarmsim.runtime.costs import per_round
 from swarmsim.runtime.driver import Inline
-from tests.jobs import blobs, complete, job
-from tests.methods import VARIANTS, method, small_job
+from tests.log.clocks import a_clock
+from tests.methods import VARIANTS, small_job
 
 CASES = [(name, arguments) for name, variants in VARIANTS.items() for arguments in variants]
 
@@ -55,23 +55,6 @@ def test_packing_changes_no_cost(packed):
     assert per_round(work) == per_round(small_job("swarm/dpsgd", {}))
 
 
-def test_the_records_leave_out_long_rounds():
-    work = job(method("baseline/cyclic", local_steps=4), blobs())
-    assert flops_of(work, long=12) == {name: each["flops"] for name, each in per_round(work)["participants"].items()}
-    assert flops_of(work, long=11) is None
-    alike = job(method("swarm/dpsgd", local_steps=4), blobs((16,) * 5), mixing=complete(5))
-    assert flops_of(alike, long=4)  # five of one size are rehearsed as one
-    assert flops_of(alike, long=3) is None
-
-
-def test_a_program_that_looks_at_numbers_runs_without_flops_in_its_records(monkeypatch, capsys):
-    work = job(method("baseline/local"), blobs())
-    kind = type(work.algorithm)
-    monkeypatch.setattr(kind, "round", lambda self, state, tick, world: float(world.shards.values[0][0].sum()))
-    assert flops_of(work) is None
-    assert "cannot be rehearsed" in capsys.readouterr().err
-
-
 def test_the_run_says_what_it_computed(tmp_path):
     out = tmp_path / "out"
     changes = ["--set", "rounds=3", "--seed", "1"]
@@ -94,10 +77,13 @@ def _per_institution(summary: dict) -> dict:
 
 
 def test_flops_add_up_over_rounds():
-    assert computed({"a": 5, "server": 7}, 3) == {
-        "a": {"compute/flops": 15.0}, "server": {"compute/flops": 21.0}, "": {"compute/flops": 36.0},
-    }  # fmt: skip
-    assert computed({}, 3) == {}
+    account = a_clock(rounds=3)
+    for t, factor in enumerate((0, 1, 2, 3)):
+        account.until(t)
+        found = clocked(account, ["A", "B"])
+        flops = {run: tags["compute/flops"] for run, tags in found.items()}
+        assert flops == {"A": 5.0 * factor, "B": 7.0 * factor, "": 12.0 * factor}
+    assert account.totals == [0, 12, 24, 36]
 
 
 # --------------------------------------------------------------------------------------------------- the table

@@ -19,7 +19,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
 TREES = {path: ast.parse(path.read_text()) for path in FILES}
 COMPONENTS = ("algorithms", "models", "tasks", "topology", "merge", "data", "partition")
 OWNERS = {  # heavy or dangerous libraries, and the only places that may name them
-    "ray": ("runtime/ray.py",),
+    "ray": ("runtime/ray",),
     "tensorboard": ("log/",),
     "yaml": ("experiment/", "topology/formats/"),
     "networkx": ("topology/", "log/figures.py", "lazy.py"),

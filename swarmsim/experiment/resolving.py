@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ SECTIONS = (*FOLDERS, *SETTINGS)
 REQUIRED = ("data", "model", "task", "algorithm")
 SHARED = ("name", "seed", "institutions", "data", "partition")
 MOST_METHODS = 200
+A_FILE = re.compile(
+    r".*\.(yaml|csv|json|npz|safetensors|tmp)|events\.out\.tfevents.*", re.IGNORECASE
+)  # of a run folder
 TOP_KEYS = ("name", "extends", "seed", "rounds", "institutions", *FOLDERS, "methods", *SETTINGS)
 ENTRY_KEYS = ("label", "rounds", "model", "task", "topology", "merge", "algorithm", *SETTINGS)
 
@@ -97,6 +101,9 @@ def _labels(trees: list[Node], entries: list[Node], issues: list[Issue]) -> list
     for k, label in enumerate(given):
         if label and label.lower() in taken:
             text = f"{shown(label)} is the label of two methods"
+            issues.append(Issue(entries[k].value["label"].at, f"methods.{k}.label", text))
+        if label and A_FILE.fullmatch(label):
+            text = f"{shown(label)} is the name of a file in a run folder, where each method has a folder of its own"
             issues.append(Issue(entries[k].value["label"].at, f"methods.{k}.label", text))
         taken |= {label.lower()} if label else set()
     labels = []

@@ -18,7 +18,7 @@ from swarmsim.types import Arguments
 __all__ = ["json_schema"]
 
 REMOVABLE = ("partition", "topology", "merge", "algorithm")
-OPTIONAL = ("faults", "pace", "checkpoint")  # the same among the sections without a folder
+OPTIONAL = ("faults", "pace", "network", "checkpoint")  # the same among the sections without a folder
 
 
 def json_schema(plugins: Sequence[str] = ()) -> dict[str, Any]:

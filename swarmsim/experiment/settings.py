@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from swarmsim.clock.lines import Network
+from swarmsim.clock.pace import Pace
 from swarmsim.schedule.faults import Faults
-from swarmsim.schedule.pace import Pace
 from swarmsim.types import Arguments
 
 __all__ = ["SETTINGS", "Checkpoint", "Evaluate", "General", "Label", "RuntimeSettings", "Seeds"]
@@ -53,6 +54,9 @@ class Evaluate(Arguments):
     turns: bool = Field(
         False, description="in evaluated rounds, try models after every turn too (methods that take turns): forgetting"
     )
+    targets: dict[Annotated[str, Field(min_length=1)], float] = Field(
+        {}, description="{METRIC: value} of the test score: when is it reached, in rounds, seconds, bytes and FLOPs?"
+    )
 
 
 class Checkpoint(Arguments):
@@ -75,18 +79,37 @@ class RuntimeSettings(Arguments):
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU if there is one")
     address: str | None = Field(None, min_length=1, description="ray: of a running cluster; absent: one starts here")
     temp_dir: str | None = Field(None, min_length=1, description="ray: folder for its session files")
+    placement: Literal["pack", "spread"] = Field(
+        "pack", description="ray: fill a machine of a cluster before the next gets a host, or spread hosts evenly"
+    )
+    resources: dict[Annotated[str, Field(min_length=1)], Annotated[float, Field(gt=0)]] = Field(
+        {}, description="ray: custom resources of the cluster that each host takes, {NAME: amount}"
+    )
+    gpus_per_host: float | None = Field(
+        None, ge=0, description="ray: whole GPUs or a share of one for each host; absent: equal shares, if device cuda"
+    )
+    patience: float = Field(
+        20.0, ge=1, description="ray: seconds after which a host that neither computes nor waits for another is ended"
+    )
 
     @model_validator(mode="after")
     def _nothing_ignored(self) -> Self:
         if self.hosts and self.institutions_per_host:
             raise ValueError("hosts and institutions_per_host exclude each other: give one of them")
-        only_ray = ("hosts", "institutions_per_host", "inside", "address", "temp_dir")
+        only_ray = ("hosts", "institutions_per_host", "inside", "address", "temp_dir", "placement", "resources",
+                    "gpus_per_host", "patience")  # fmt: skip
         ignored = [name for name in only_ray if getattr(self, name) != type(self).model_fields[name].default]
         if self.use != "ray" and ignored:
             raise ValueError(f"{', '.join(ignored)}: only for `use: ray`, this is `use: {self.use}`; leave it out")
+        gpus = self.gpus_per_host or 0
+        if gpus > 1 and gpus % 1:
+            raise ValueError(f"gpus_per_host {gpus:g}: Ray shares out one GPU, or whole ones: up to 1, or 2, 3, ...")
+        if gpus and self.device == "cpu":
+            raise ValueError(f"gpus_per_host {gpus:g} with `device: cpu`: nothing would use them; leave one out")
         return self
 
 
 SETTINGS: dict[str, type[Arguments]] = {
-    "faults": Faults, "pace": Pace, "evaluate": Evaluate, "checkpoint": Checkpoint, "runtime": RuntimeSettings,
+    "faults": Faults, "pace": Pace, "network": Network, "evaluate": Evaluate, "checkpoint": Checkpoint,
+    "runtime": RuntimeSettings,
 }  # fmt: skip

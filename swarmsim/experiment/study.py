@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from swarmsim.clock.lines import Network
+from swarmsim.clock.pace import Pace
 from swarmsim.experiment.settings import Checkpoint, Evaluate, RuntimeSettings
 from swarmsim.schedule.faults import Faults
-from swarmsim.schedule.pace import Pace
 from swarmsim.types import Arguments
 
 __all__ = ["Experiment", "Study"]
@@ -37,6 +38,7 @@ class Experiment:
     algorithm: Arguments
     faults: Faults | None
     pace: Pace | None
+    network: Network | None
     evaluate: Evaluate
     checkpoint: Checkpoint | None
     runtime: RuntimeSettings

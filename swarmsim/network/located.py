@@ -26,15 +26,14 @@ class Located:
         self,
         values: dict[int, Any] | None = None,
         blocks: list[Block] | None = None,
-        later: Callable[[], dict[int, Any]] | None = None,
+        later: Callable[[], dict[int, Any] | list[Block]] | None = None,
     ) -> None:
         self._values, self._blocks, self._later = values, blocks, later
 
     @property
     def values(self) -> dict[int, Any]:
         """Member -> tree, members ascending."""
-        if self._later is not None:
-            self._values, self._later = self._later(), None
+        self._settle()
         if self._values is None:
             pairs = [
                 pair
@@ -47,6 +46,7 @@ class Located:
     @property
     def blocks(self) -> list[Block]:
         """The same values packed: members with equal shapes share one tree."""
+        self._settle()
         if self._blocks is None:
             alike: dict[Hashable, list[int]] = {}
             for member, tree in self.values.items():
@@ -57,12 +57,14 @@ class Located:
     @property
     def held(self) -> list[Block]:
         """The same values as they lie: packed, or one member's tree after another; to look at all tensors at once."""
+        self._settle()
         if self._blocks is not None:
             return self._blocks
         return [((member,), tree) for member, tree in self.values.items()]
 
     def stacked(self, members: tuple[int, ...]) -> Any:
         """One tree with the values of some members, which have equal shapes, stacked; as it lies where there is one."""
+        self._settle()
         if self._blocks is None or len(self._blocks) != 1:
             return stack([self.values[i] for i in members])
         here, tree = self._blocks[0]
@@ -82,6 +84,7 @@ class Located:
 
     def map(self, f: Callable) -> Located:
         """f of every member's tree; of the stacked trees where they are packed, so f works on the last axis."""
+        self._settle()
         if self._values is None and self._blocks is not None:
             return Located(blocks=[(members, f(tree)) for members, tree in self._blocks])
         return Located({member: f(tree) for member, tree in self.values.items()})
@@ -93,7 +96,17 @@ class Located:
     def __iter__(self) -> Iterator[int]:
         return iter(self.values)
 
+    def _settle(self) -> None:
+        """Wait for values that are on their way."""
+        if self._later is not None:
+            found, self._later = self._later(), None
+            if isinstance(found, list):
+                self._blocks = found
+            else:
+                self._values = found
+
     def __len__(self) -> int:
+        self._settle()
         return len(self.values) if self._blocks is None else sum(len(members) for members, _ in self._blocks)
 
 

@@ -52,7 +52,11 @@ class Net:
 
     def uncounted(self) -> Net:
         """The experimenter's view: the same verbs for looking at a run, which is not communication."""
-        return Net(self._me, self._place, self._transport, None, self._arrivals)
+        return self.counted_by(None)
+
+    def counted_by(self, ledger: Ledger | None) -> Net:
+        """The same verbs with another ledger."""
+        return Net(self._me, self._place, self._transport, ledger, self._arrivals)
 
     def deferred(self) -> Net:
         """The same verbs, where a receiver waits when it first looks at what it got, which it must before a round ends.
@@ -102,14 +106,19 @@ class Net:
         ago, for a tick whose neighbours' values arrive late. Messages that are lost are counted as `lost_<kind>`.
         """
         reach, history = self._reach(tick, group), [values, *past]
-        self._count_edges(tick, reach, group, history, kind)
+        numbers = self._count_edges(tick, reach, group, history, kind)
         for host, keys in reach.sent.items():
             self._transport.send(host, _stacked(history, keys))
-        trees = [
-            _stacked(history, keys) if host == self._me else self._arrivals.expect(host)()
-            for host, keys in reach.read.items()
-        ]
-        return Located(blocks=[(group.here, combine(reach.rows, concatenated(trees)))] if trees else [])
+        expected = {host: self._arrivals.expect(host) for host in reach.read if host != self._me}
+
+        def mixed() -> list:
+            trees = [
+                _stacked(history, keys) if host == self._me else expected[host]() for host, keys in reach.read.items()
+            ]
+            self._wait_for_edges(numbers, group)
+            return [(group.here, combine(reach.rows, concatenated(trees)))] if trees else []
+
+        return Located(later=mixed) if self._defers else Located(blocks=mixed())
 
     def collect(self, values: Located, tick: Tick, group: Group, kind: str) -> Located:
         """At every member what its neighbours in W sent, and its own: {j: tree}, j ascending."""
@@ -117,6 +126,11 @@ class Net:
         arrived = self._carry(values, [(group, j, group, i) for i, row in columns.items() for j in row], kind)()
         self._count_lost(tick, group, values, kind)
         return Located({i: {j: arrived[j, i] for j in columns[i]} for i in group.here})
+
+    def hold(self, group: Group, i: int, until: float) -> None:
+        """A member goes on no earlier than at a time of the schedule's; the maths does not depend on it."""
+        if self._ledger is not None:
+            self._ledger.held(group.names[i], until)
 
     def note(self, src: Group, i: int, dst: Group, j: int, kind: str, size: int) -> None:
         """Count a message of `size` bytes that is not sent here, but would be in a deployment (evaluation)."""
@@ -132,14 +146,32 @@ class Net:
             self._reaches[key] = (tick.mixing, Reach(tick.mixing, tick.ages, group.members, places, self._me))
         return self._reaches[key][1]
 
-    def _count_edges(self, tick: Tick, reach: Reach, group: Group, history: Sequence[Located], kind: str) -> None:
+    def _count_edges(self, tick: Tick, reach: Reach, group: Group, history: Sequence[Located], kind: str) -> list:
+        """[(source, destination, age, number)] of the messages that are counted here."""
         if self._ledger is None:
-            return
+            return []
         sizes, names = [each.sizes() for each in history], group.names
-        for (age, src), dst in reach.edges:
-            if size := sizes[age][src]:
-                self._ledger.count(names[src], names[dst], kind, size)
+        if tick.sends is not None:  # they leave now, whenever they arrive
+            for src, dst in tick.sends:
+                if size := sizes[0].get(src):
+                    self._ledger.count(names[src], names[dst], kind, size)
+            return []
+        numbers = [
+            (src, dst, age, self._ledger.count(names[src], names[dst], kind, size))
+            for (age, src), dst in reach.edges
+            if (size := sizes[age][src])
+        ]
         self._count_lost(tick, group, history[0], kind)
+        return numbers
+
+    def _wait_for_edges(self, numbers: list, group: Group) -> None:
+        """The clock's side of mixing: a value that is some rounds old was sent then."""
+        names = group.names
+        for src, dst, age, number in numbers:
+            if age:
+                self._ledger.waited_for_older(names[src], names[dst], age)
+            else:
+                self._ledger.waited(names[dst], number)
 
     def _count_lost(self, tick: Tick, group: Group, values: Located, kind: str) -> None:
         """Messages that were sent and did not arrive, at their senders."""
@@ -159,10 +191,11 @@ class Net:
         outgoing: dict[int, dict[int, Any]] = {}
         incoming: dict[int, dict[int, None]] = {}
         held = {i: tree_map(settled, tree) for i, tree in values.values.items()}
+        numbers: list[tuple[str, int]] = []
         for src, i, dst, j in pairs:
             sender, receiver = self._place(src.kind, i), self._place(dst.kind, j)
             if sender == self._me:
-                self._count(src, i, dst, j, held[i], kind)
+                numbers += self._count(src, i, dst, j, held[i], kind)
                 if receiver != self._me:
                     outgoing.setdefault(receiver, {})[i] = held[i]
             elif receiver == self._me:
@@ -174,6 +207,8 @@ class Net:
         def arrived() -> dict:
             for host, trees in expected.items():
                 held.update(zip(incoming[host], trees(), strict=True))
+            for receiver, number in numbers:
+                self._ledger.waited(receiver, number)
             return {(i, j): held[i] for _, i, dst, j in pairs if self._place(dst.kind, j) == self._me}
 
         return arrived
@@ -181,9 +216,11 @@ class Net:
     def _located(self, arrived: Callable[[], dict]) -> Located:
         return Located(later=arrived) if self._defers else Located(arrived())
 
-    def _count(self, src: Group, i: int, dst: Group, j: int, tree: Any, kind: str) -> None:
+    def _count(self, src: Group, i: int, dst: Group, j: int, tree: Any, kind: str) -> list[tuple[str, int]]:
+        """[(receiver, number)] of the message, if it is one."""
         if self._ledger is not None and (src.kind, i) != (dst.kind, j) and (size := nbytes(tree)):
-            self._ledger.count(src.names[i], dst.names[j], kind, size)
+            return [(dst.names[j], self._ledger.count(src.names[i], dst.names[j], kind, size))]
+        return []
 
 
 def _stacked(history: Sequence[Located], keys: Sequence[tuple[int, int]]) -> Any:

@@ -5,19 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, Self
+from typing import Any, NoReturn, Protocol, Self
 
 import numpy as np
 
 from swarmsim.rows import Weights
-from swarmsim.runtime.host import Diverged, Evaluation, Host, Outcome
+from swarmsim.runtime.host import LOSS, Diverged, Evaluation, Host, Outcome
 from swarmsim.runtime.world import Job
 from swarmsim.types import Merge, SwarmsimError, Traffic
 
-if TYPE_CHECKING:
-    from swarmsim.runtime.meter import Rehearsal
-
-__all__ = ["HostLost", "Inline", "Round", "Runtime", "added", "joined"]
+__all__ = ["HostLost", "Inline", "NobodyElse", "Round", "Runtime", "added", "joined"]
 
 
 class HostLost(SwarmsimError):
@@ -67,22 +64,13 @@ class Inline:
 
     def start(self, job: Job) -> None:
         places = {kind: tuple(0 for _ in members) for kind, members in job.hosts.items()}
-        self._host = Host(dataclasses.replace(job, hosts=places), 0, _NobodyElse())
+        self._host = Host(dataclasses.replace(job, hosts=places), 0, NobodyElse())
 
     def restart(self) -> None:
         """Nothing to do: the one host lives and dies with this process."""
 
     def advance(self, first: int, last: int) -> list[Round]:
         return joined([self._host.advance(first, last)], self._host.job.names)
-
-    def rehearse(self, t: int) -> Rehearsal:
-        """Messages and costs of round t, on whatever tensors the job has (those of device `meta` have no content)."""
-        return self._host.rehearse(t)
-
-    def batches(self) -> int:
-        """How many batches a rehearsal computes one after another: all, or one institution's of each size."""
-        world, packs = self._host.world, type(self._host.job.algorithm).packs
-        return sum(world.learner.count(size) for size in (set(world.sizes) if packs else world.sizes))
 
     def predict(self, round_: int, pooled: tuple[int, ...], merged: bool) -> Evaluation:
         return self._host.predict(round_, pooled, merged)
@@ -106,7 +94,7 @@ class Inline:
         pass
 
 
-class _NobodyElse:
+class NobodyElse:
     """The transport of a host that has no peers."""
 
     def send(self, host: int, tree: Any) -> NoReturn:
@@ -116,15 +104,20 @@ class _NobodyElse:
 
 
 def joined(outcomes: Iterable[list[Outcome]], names: tuple[str, ...]) -> list[Round]:
-    """The hosts' outcomes, round by round; raises Diverged for the first institution that broke in the first round."""
+    """The hosts' outcomes, round by round; raises Diverged for the first institution that broke in the first round.
+
+    Of those that broke, one whose own loss is no number is named before those that may have it from their neighbours.
+    """
     rounds = []
     for together in zip(*outcomes, strict=True):
-        broken = sorted(found for outcome in together for found in outcome.broken)
+        broken = [found for outcome in together for found in outcome.broken]
         if broken:
-            _, who, tensor = broken[0]
+            lost = {who for _, who, tensor in broken if tensor == LOSS}
+            _, who, tensor = min(broken, key=lambda found: (found[1] not in lost, found))
             raise Diverged(
                 f"diverged in round {together[0].round}: {who} has a NaN or an infinity in {tensor}. "
-                "A smaller lr, or gradient steps on scaled features, usually mends this."
+                "A smaller lr, or gradient steps on scaled features, usually mends this.",
+                rounds,
             )
         losses = _union(outcome.losses for outcome in together)
         ordered = {name: losses[name] for name in (*names, *sorted(losses)) if name in losses}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,16 +22,19 @@ from swarmsim.runtime.world import Job, World, network_of
 from swarmsim.trees import flatten, settled, tree_map
 from swarmsim.types import Merge, Part, Shard, SwarmsimError, Traffic
 
-if TYPE_CHECKING:
-    from swarmsim.runtime.meter import Rehearsal
+__all__ = ["LOSS", "Diverged", "Evaluation", "Host", "Outcome"]
 
-__all__ = ["Diverged", "Evaluation", "Host", "Outcome"]
+LOSS = "the training loss"
 
 
 class Diverged(SwarmsimError):
-    """A weight, an optimiser state or a loss is no longer a finite number (exit 3)."""
+    """A weight, an optimiser state or a loss is no longer a finite number (exit 3); `earlier` are the rounds before."""
 
     exit_code = 3
+
+    def __init__(self, message: str, earlier: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.earlier = tuple(earlier)
 
 
 class Outcome(NamedTuple):
@@ -65,7 +68,7 @@ class Host:
 
     def __init__(self, job: Job, me: int, transport: Transport) -> None:
         torch.set_num_threads(1)  # two threads would give other bits than one
-        self.job, self.me, self.ledger = job, me, Ledger()
+        self.job, self.me, self.ledger = job, me, Ledger(job.delivery)
         self.world = self._world(transport)
         self.watch = dataclasses.replace(self.world, net=self.world.net.uncounted())
         self.own_parts = {i: self._inputs(_private(shard)) for i, shard in job.shards.items()}
@@ -76,21 +79,15 @@ class Host:
     # -------------------------------------------------------------------------------- what a run asks of it
 
     def advance(self, first: int, last: int) -> list[Outcome]:
-        """Rounds first..last-1 of the program."""
-        return [self._round(t) for t in range(first, last)]
+        """Rounds first..last-1 of the program.
 
-    def rehearse(self, t: int) -> Rehearsal:
-        """Round t of the program and what it costs each member, without optimiser steps and without a new state."""
-        from swarmsim.runtime.meter import Meter, Rehearsal
-
-        meter, world, learner = Meter(), self.world, self.world.learner
-        groups = {"institutions": meter.group(world.institutions), "server": meter.group(world.server)}
-        world = dataclasses.replace(world, learner=dataclasses.replace(learner, rule=_Idle(learner.rule)), **groups)
-        self.ledger.round = t + 1
-        self.job.algorithm.round(self.state, self.job.schedule.tick(t), world)
-        rows = [(self._group(name), located) for name, located in self._fields()]
-        examples = [(world.institutions, world.shards), (world.server, world.pool)]
-        return Rehearsal(self.ledger.take(), meter.costs(groups.values(), rows, examples))
+        Behind a round that diverged there is none; only where other hosts wait for messages it goes on.
+        """
+        alone = all(place == self.me for places in self.job.hosts.values() for place in places)
+        done: list[Outcome] = []
+        while len(done) < last - first and not (alone and done and done[-1].broken):
+            done.append(self._round(first + len(done)))
+        return done
 
     def predict(self, round_: int, pooled: tuple[int, ...], merged: bool) -> Evaluation:
         """Outputs of the models as they are after a round, and squared distances from the mean of all models.
@@ -105,7 +102,7 @@ class Host:
             parts = self.own_parts[i] | (self.shared_parts if i in pooled else {})
             tried = self._tried(i, weights)
             found |= {("local", i, split): self._outputs(tried, x) for split, x in parts.items()}
-        self._count_evaluation(round_)
+        self.count_evaluation(round_)
         if not merged:
             return Evaluation(found, {}, self.ledger.take())
         mean = self._mean(local)
@@ -122,15 +119,15 @@ class Host:
     def save(self) -> dict[str, Any]:
         """The state as trees: {"field/member": tree} for this host's members, {"field": value} for plain fields."""
         plain = {name: value for name, value in vars(self.state).items() if not isinstance(value, Located)}
-        return plain | {f"{name}/{i}": tree for name, located in self._fields() for i, tree in located.values.items()}
+        return plain | {f"{name}/{i}": tree for name, located in self.fields() for i, tree in located.values.items()}
 
     def load(self, saved: dict[str, Any]) -> None:
         """The inverse of `save`; `saved` may hold more members than live here, and those are left out."""
-        fields: dict[str, dict] = {name: {} for name, _ in self._fields()}
+        fields: dict[str, dict] = {name: {} for name, _ in self.fields()}
         plain = {key: value for key, value in saved.items() if "/" not in key}
         for key, tree in ((key, tree) for key, tree in saved.items() if key not in plain):
             name, member = key.rsplit("/", 1)
-            if int(member) in self._group(name).here:
+            if int(member) in self.group_of(name).here:
                 fields[name][int(member)] = tree_map(lambda tensor: tensor.to(self.job.device), tree)
         located = {name: Located(dict(sorted(trees.items()))) for name, trees in fields.items()}
         self.state = dataclasses.replace(self.state, **plain, **located)
@@ -159,8 +156,9 @@ class Host:
             return Group(kind, names, (i for i in range(len(names)) if places[kind][i] == self.me), apply)
 
         institutions, server = group("institution", job.names), group("server", job.servers)
+        net = Net(self.me, lambda kind, i: places[kind][i], transport, self.ledger).deferred()
         return World(
-            institutions, server, Net(self.me, lambda kind, i: places[kind][i], transport, self.ledger), learner,
+            institutions, server, net, learner,
             job.sizes, job.example, institutions.each(lambda i: self._tensors(job.shards[i].train)),
             server.each(lambda s: self._tensors(job.pool)) if job.pool else Located({}), job.blocks, job.label_holder,
             merge=job.merge,
@@ -204,12 +202,12 @@ class Host:
 
         return look
 
-    def _fields(self) -> list[tuple[str, Located]]:
+    def fields(self) -> list[tuple[str, Located]]:
         """The located values of the state, by field name."""
         values = ((field.name, getattr(self.state, field.name)) for field in dataclasses.fields(self.state))
         return [(name, value) for name, value in values if isinstance(value, Located)]
 
-    def _count_evaluation(self, round_: int) -> None:
+    def count_evaluation(self, round_: int) -> None:
         """Note what a deployment would have to send to try the models, where the method cannot do it at home."""
         self.ledger.round = round_
         count = getattr(self.job.algorithm, "count_evaluation", None)
@@ -217,17 +215,17 @@ class Host:
             for x in parts.values():
                 count(self.world, i, x)
 
-    def _group(self, name: str) -> Group:
+    def group_of(self, name: str) -> Group:
         """Where a field of the state lives: at the server if its name says so, else at the institutions."""
         return self.world.server if name.startswith("server") else self.world.institutions
 
     def _broken(self) -> list[tuple[int, str, str]]:
         """Members whose state holds a NaN or an infinity, each with the first such tensor."""
         found = []
-        for name, located in self._fields():
+        for name, located in self.fields():
             if all(_finite(tensor) for _, tree in located.held for tensor in flatten(tree)[1]):
                 continue
-            group = self._group(name)
+            group = self.group_of(name)
             for i, tree in located.values.items():
                 bad = next((tensor for tensor in flatten(tree)[1] if not _finite(tensor)), None)
                 if bad is not None:
@@ -238,7 +236,7 @@ class Host:
         """Participants whose training loss is not finite; they come after those with a broken state."""
         names = (*self.world.institutions.names, *self.world.server.names)
         lost = [who for who, loss in losses.items() if not math.isfinite(loss)]
-        return [(len(names) + names.index(who), who, "the training loss") for who in lost]
+        return [(len(names) + names.index(who), who, LOSS) for who in lost]
 
     def _name(self, tensor: torch.Tensor) -> str:
         """What to call a non-finite tensor: the parameter, where it is a row of the whole model."""
@@ -268,18 +266,6 @@ class Host:
         everyone, shares = self.watch.institutions, [1 / len(self.job.names)] * len(self.job.names)
         mean = self.watch.net.average(models, shares, everyone, everyone, 0, "weights")
         return self.watch.net.broadcast(mean, everyone, 0, everyone, "weights")
-
-
-class _Idle(NamedTuple):
-    """An optimiser with the state of another that never moves."""
-
-    rule: Any
-
-    def start(self, params: torch.Tensor) -> dict:
-        return self.rule.start(params)
-
-    def step(self, params: torch.Tensor, grad: torch.Tensor, state: dict, lr: float) -> tuple:
-        return params, state
 
 
 def _finite(tensor: torch.Tensor) -> bool:

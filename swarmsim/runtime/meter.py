@@ -17,9 +17,8 @@ from torch.utils.flop_counter import flop_registry
 
 from swarmsim.network.located import Group, Located
 from swarmsim.trees import flatten, nbytes, signature
-from swarmsim.types import Traffic
 
-__all__ = ["Cost", "Meter", "Rehearsal"]
+__all__ = ["Cost", "Meter"]
 
 Holdings = Iterable[tuple[Group, Located]]
 Owner = tuple[str, int]  # (kind of group, member)
@@ -41,25 +40,18 @@ class Cost(NamedTuple):
     activations: int
 
 
-class Rehearsal(NamedTuple):
-    """The messages of a round, and its cost by participant."""
-
-    traffic: list[Traffic]
-    costs: dict[str, Cost]
-
-
 class Meter:
-    """Charges what the members of its groups compute to them."""
+    """Charges what the members of its groups compute to them, and says it to `heard` (name, FLOPs), in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, heard: Callable[[str, int], None] = lambda who, flops: None) -> None:
         self._accounts: dict[Owner, _Account] = defaultdict(_Account)
+        self._heard, self._apart = heard, None
 
     def group(self, group: Group) -> Group:
         """The same group, metered."""
-        kind = group.kind
-        return Group(kind, group.names, group.here, partial(self._map, kind), partial(self._call, kind)).only(
-            group.members
-        )
+        where = group.names, group.kind
+        whole = Group(group.kind, group.names, group.here, partial(self._map, *where), partial(self._call, *where))
+        return whole.only(group.members)
 
     def costs(self, groups: Iterable[Group], rows: Holdings, examples: Holdings) -> dict[str, Cost]:
         """Costs by name, of all members of the groups that live here; `rows` and `examples` are what they hold."""
@@ -71,14 +63,36 @@ class Meter:
             for owner, account in [((group.kind, i), self._accounts[group.kind, i])]
         }
 
-    def _call(self, kind: str, i: int, f: Callable, *arguments: Any) -> Any:
-        return self._accounts[kind, i].charge(f, *arguments)
+    def measured(self, f: Callable[[], Any]) -> tuple[Any, _Account]:
+        """(f(), what it costs), which nobody is charged for."""
+        self._apart = account = _Account()
+        try:
+            return account.charge(f), account
+        finally:
+            self._apart = None
 
-    def _map(self, kind: str, f: Callable, here: tuple[int, ...], values: tuple[Located, ...]) -> Located:
+    def add(self, group: Group, i: int, account: _Account) -> None:
+        """Charge a member for what was measured."""
+        self._accounts[group.kind, i].add(account)
+
+    def _call(self, names: tuple[str, ...], kind: str, i: int, f: Callable, *arguments: Any) -> Any:
+        if self._apart is not None:
+            return f(*arguments)
+        account = self._accounts[kind, i]
+        before = account.flops
+        result = account.charge(f, *arguments)
+        self._heard(names[i], account.flops - before)
+        return result
+
+    def _map(
+        self, names: tuple[str, ...], kind: str, f: Callable, here: tuple[int, ...], values: tuple[Located, ...]
+    ) -> Located:
         """f once for all members whose trees have equal shapes: they get equal results, at equal cost.
 
         f is one that can be packed, so it knows a member by its trees alone and keeps nothing for later.
         """
+        if self._apart is not None:
+            return Located({i: f(*(value.values[i] for value in values)) for i in here})
         done: dict[str, tuple[_Account, Any]] = {}
         results = {}
         for i in here:
@@ -89,6 +103,7 @@ class Meter:
                 done[shapes] = account, account.charge(f, *trees)
             account, results[i] = done[shapes]
             self._accounts[kind, i].add(account)
+            self._heard(names[i], account.flops)
         return Located(results)
 
 

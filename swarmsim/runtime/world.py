@@ -12,6 +12,7 @@ from swarmsim.local.pieces import in_pieces
 from swarmsim.network.located import Group, Located
 from swarmsim.network.net import Net
 from swarmsim.rows import Network, build
+from swarmsim.schedule.delivery import Delivery
 from swarmsim.types import Block, Merge, Part, Schedule, Shard, Tick
 
 __all__ = ["Job", "World", "network_of"]
@@ -49,6 +50,7 @@ class Job:
     blocks: tuple[Block, ...] = ()  # vertical data: the columns of each institution; `example` is all of them
     label_holder: int | None = None  # vertical data: the institution that has the targets
     merge: Any = None  # the rule by which rows are merged, where the method uses one; None: their weighted mean
+    delivery: Delivery | None = None  # what befalls messages on the way; None: nothing
 
 
 def network_of(job: Job, dtype: torch.dtype, device: str = "cpu") -> Network:
