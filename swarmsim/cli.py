@@ -1,4 +1,4 @@
-"""The command line: run, resume, check, topology, list, schema.
+"""The command line: run, resume, check, plan, topology, list, schema.
 
 Exit codes: 0 done, 1 failed, 2 bad input, 3 diverged, 130 interrupted. Everything is imported by the command that
 needs it, so that `--help`, `list`, `schema` and the refusal of a bad file are quick.
@@ -118,6 +118,26 @@ def check(exact: bool, as_json: bool, **options: Any) -> None:
     from swarmsim.check import render
 
     report = check_study(study, exact)
+    click.echo(_json(report) if as_json else render(report))
+
+
+@commands.command()
+@_file_options
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--timeline", metavar="FILE", help="Write who computes, sends and waits, for Perfetto (Chrome trace JSON)."
+)
+def plan(as_json: bool, timeline: str | None, **options: Any) -> None:
+    """Say how long an experiment FILE would take whom and what it would send, to the byte, without training."""
+    study = _read(**options)
+    from swarmsim.plan import courses, write_timeline
+    from swarmsim.plan import plan as plan_study
+    from swarmsim.plan_words import render
+
+    found = courses(study)
+    report = plan_study(study, found)
+    if timeline is not None:
+        write_timeline(Path(timeline), found)
     click.echo(_json(report) if as_json else render(report))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from swarmsim.clock.words import in_seconds
 from swarmsim.log.scalars import ROOT, scalars
+from swarmsim.log.targets import reached_at
 from swarmsim.metrics.summary import main_metric
 from swarmsim.types import Report
 
@@ -58,7 +60,10 @@ class Progress:
 
 
 def result_table(summaries: Mapping[str, Mapping[str, Any]], console: Console | None = None) -> None:
-    """Print one row for each method and model: its main test metric, what it sent, how long it took."""
+    """Print one row for each method and model: its main test metric, what it sent, how long it took.
+
+    Below it when targets were reached, and for each method what its simulated time was spent on.
+    """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -75,6 +80,36 @@ def result_table(summaries: Mapping[str, Mapping[str, Any]], console: Console | 
             if metric in (found := _tested(summary, model)):
                 table.add_row(label, model, *_cells(found[metric], summary))
     console.print(table)
+    _print_targets(summaries, console)
+    for label, summary in summaries.items():
+        if words := (summary.get("clock") or {}).get("words"):
+            console.print(f"  {label}: {words}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_targets(summaries: Mapping[str, Mapping[str, Any]], console: Console) -> None:
+    """One row for each method, target and figure (mean and worst institution): what it took."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD)
+    for column in ("target", "of", "method"):
+        table.add_column(column, no_wrap=True)
+    for column in ("reached in", "simulated", "sent", "FLOPs"):
+        table.add_column(column, justify="right", no_wrap=True)
+    asked = {metric: each["target"] for summary in summaries.values() for metric, each in _targets(summary).items()}
+    for metric, name in ((metric, name) for metric in asked for name in ("mean", "worst")):
+        rows = {label: _targets(summary).get(metric, {}).get(name) for label, summary in summaries.items()}
+        target = f"{metric} {asked[metric]:g}"
+        if not any(rows.values()):
+            table.add_row(target, name, "all", *reached_at(None))
+        for label, cost in rows.items() if any(rows.values()) else ():
+            table.add_row(target, name, label, *reached_at(cost))
+    if table.row_count:
+        console.print(table)
+
+
+def _targets(summary: Mapping[str, Any]) -> Mapping[str, Any]:
+    return summary.get("targets", {})
 
 
 def _cells(figures: Mapping[str, float | None], summary: Mapping[str, Any]) -> tuple[str, ...]:
@@ -82,7 +117,7 @@ def _cells(figures: Mapping[str, float | None], summary: Mapping[str, Any]) -> t
 
     scores = ("-" if figures[key] is None else f"{figures[key]:.3f}" for key in ("mean", "worst"))
     clock = summary["simulated_seconds"]
-    simulated = () if clock is None else (f"{clock:.1f} s",)
+    simulated = () if clock is None else (in_seconds(clock),)
     return (*scores, decimal(summary["bytes"]), f"{summary['wall_seconds']:.1f} s", *simulated)
 
 

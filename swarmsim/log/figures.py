@@ -13,7 +13,7 @@ from swarmsim.lazy import networkx
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["partition_figure", "png", "topology_figure"]
+__all__ = ["LABELLED", "partition_figure", "png", "topology_figure"]
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 """Okabe and Ito's colours, distinguishable to the colour-blind; hatches tell the ninth class from the first."""

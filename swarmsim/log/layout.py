@@ -17,6 +17,10 @@ def layout(tags: Collection[str], many: bool) -> dict[str, dict[str, list]]:
     network = {"bytes a round": ["Multiline", ["^net/bytes_"]]}
     if "swarm/consensus_distance" in tags:
         network["consensus distance"] = ["Multiline", ["^swarm/consensus_distance$"]]
+    clock = {}
+    if "time/simulated_seconds" in tags:
+        clock = {"simulated seconds a round": ["Multiline", ["^time/round_seconds$"]],
+                 "idle share of the time": ["Multiline", ["^time/idle$"]]}  # fmt: skip
     categories = {
         "Swarm": {f"{metric} over institutions": _band(metric, many) for metric in metrics},
         "Institutions": {f"{metric} on the own test set": ["Multiline", [f"^test/{metric}$"]] for metric in metrics},
@@ -24,6 +28,7 @@ def layout(tags: Collection[str], many: bool) -> dict[str, dict[str, list]]:
             f"{metric} of the merged model": ["Multiline", [f"^merged/[a-z]+_{metric}$"]] for metric in merged
         },
         "Network": network,
+        "Clock": clock,
     }
     return {title: charts for title, charts in categories.items() if charts}
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from swarmsim.metrics.summary import mean, spread
 from swarmsim.types import Report, Score, Traffic
 
-__all__ = ["MANY", "ROOT", "TAGS", "computed", "sample", "scalars"]
+if TYPE_CHECKING:
+    from swarmsim.clock.account import Account
+
+__all__ = ["MANY", "ROOT", "TAGS", "clocked", "sample", "scalars"]
 
 TAGS = {
     "train/<metric>": "on the institution's own training examples; in the method's run: mean over institutions",
@@ -39,9 +43,14 @@ TAGS = {
     "train/staleness": "`in_flight` above 1: steps taken between a batch's way up and its way down, mean of the round",
     "net/bytes_<kind>": "bytes sent in this round, by kind of message; in an institution's run: what it sent",
     "net/messages": "messages sent in this round, without those of evaluation; in an institution's run: its own",
-    "compute/flops": "FLOPs since the run began, every round taken as the first; in an institution's run: its own",
+    "net/total_bytes": "bytes sent since the run began, without those of evaluation; in an institution's run: its own",
+    "compute/flops": "FLOPs since the run began; in an institution's run: its own",
     "time/wall_seconds": "wall time since the run began, resumed halves added up",
     "time/simulated_seconds": "the simulated clock at the end of the round",
+    "time/round_seconds": "simulated seconds of the round",
+    "time/idle": "share of the simulated time until now without computing; in the method's run: mean over institutions",
+    "time/timeline": "figure: who computed, waited, sent and received in the first rounds",
+    "targets": "text: when `evaluate: {targets: ...}` were reached, in rounds, simulated time, bytes and FLOPs",
     "data/partition": "figure: examples of each class at each institution",
     "network/topology": "figure, five of them in a long run: who talks to whom, nodes by main metric, edges by bytes",
     "merges": "text: the last 100 merges, who was in them, who was left out, and why",
@@ -76,10 +85,18 @@ def scalars(report: Report, many: bool) -> Runs:
     return dict(runs)
 
 
-def computed(flops: Mapping[str, int], round_: int) -> Runs:
-    """{run: {tag: value}} of the FLOPs until a round, from those of one round by participant; {} of none."""
-    runs = {name: {"compute/flops": float(each * round_)} for name, each in flops.items()}
-    return runs | ({ROOT: {"compute/flops": float(sum(flops.values()) * round_)}} if flops else {})
+def clocked(account: Account, institutions: Sequence[str]) -> Runs:
+    """{run: {tag: value}} of what the clock says of the rounds until now."""
+    runs: Runs = {name: {"compute/flops": float(each)} for name, each in zip(account.names, account.flops, strict=True)}
+    runs[ROOT] = {"compute/flops": float(sum(account.flops))}
+    if account.rounds:
+        runs[ROOT]["time/round_seconds"] = account.round_seconds
+        idle = account.clock.idle()
+        for name, share in idle.items():
+            runs[name]["time/idle"] = share
+        if idle:
+            runs[ROOT]["time/idle"] = mean(idle[name] for name in institutions)
+    return runs
 
 
 def sample(names: Sequence[str]) -> tuple[str, ...]:

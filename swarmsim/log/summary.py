@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from swarmsim.log.table import read_rows
 from swarmsim.metrics.summary import best_of, mean, spread
 
 __all__ = ["summarise", "time_spent"]
@@ -57,10 +57,11 @@ class _Curve:
         }  # fmt: skip
 
 
-def summarise(folder: Path, compute: Mapping[str, int] | None = None) -> dict[str, Any]:
+def summarise(folder: Path, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Final and best figures of a run, from metrics.csv, ledger.csv and timing.csv.
 
-    `compute` are the FLOPs of one round by participant, `flops` those of all rounds and participants; null: not known.
+    `known` is what no table holds: `compute`, the FLOPs of the first round by participant, `flops`, those of all rounds
+    and participants, `clock` (null: not known), and what a method adds.
     `bytes` and `messages` are what training sent; what evaluation would have to send is in `eval_bytes` and, kind
     by kind, in `bytes_by_kind`. A value that is not finite becomes null.
     """
@@ -74,11 +75,13 @@ def summarise(folder: Path, compute: Mapping[str, int] | None = None) -> dict[st
         "bytes": sum(size for _, size in training.values()),
         "eval_bytes": sum(size for kind, (_, size) in sent.items() if kind not in training),
         "bytes_by_kind": {kind: size for kind, (_, size) in sorted(sent.items())},
-        "compute": dict(compute) if compute else None,
-        "flops": rounds * sum(compute.values()) if compute else None,
+        "compute": None,
+        "flops": None,
         "wall_seconds": wall,
         "simulated_seconds": seconds,
+        "clock": None,
         "scores": scores,
+        **(known or {}),
     }
 
 
@@ -86,7 +89,7 @@ def _scores(folder: Path) -> tuple[dict[str, Any], float | None]:
     """({model: {split: {metric: figures}}}, simulated seconds of the last line that has any)."""
     curves: dict[tuple[str, str, str], _Curve] = {}
     seconds = ""
-    for round_, clock, split, institution, model, metric, value in _rows(folder / "metrics.csv"):
+    for round_, clock, split, institution, model, metric, value in read_rows(folder / "metrics.csv"):
         seconds = clock or seconds
         key = (model, split, metric)
         if key not in curves:
@@ -101,7 +104,7 @@ def _scores(folder: Path) -> tuple[dict[str, Any], float | None]:
 def _sent(folder: Path) -> dict[str, tuple[int, int]]:
     """{kind: (messages, bytes)}"""
     sent: dict[str, tuple[int, int]] = {}
-    for _, _, _, kind, messages, size in _rows(folder / "ledger.csv"):
+    for _, _, _, kind, messages, size in read_rows(folder / "ledger.csv"):
         before = sent.get(kind, (0, 0))
         sent[kind] = (before[0] + int(messages), before[1] + int(size))
     return sent
@@ -109,12 +112,5 @@ def _sent(folder: Path) -> dict[str, tuple[int, int]]:
 
 def time_spent(folder: Path) -> tuple[int, float]:
     """(the last round, wall seconds of all)"""
-    rows = [(int(row[0]), float(row[1])) for row in _rows(folder / "timing.csv")]
+    rows = [(int(row[0]), float(row[1])) for row in read_rows(folder / "timing.csv")]
     return max((round_ for round_, _ in rows), default=0), math.fsum(wall for _, wall in rows)
-
-
-def _rows(path: Path) -> Iterator[list[str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        lines = csv.reader(file)
-        next(lines)
-        yield from lines

@@ -17,6 +17,7 @@ from swarmsim.log.layout import layout
 from swarmsim.log.scalars import TAGS, sample, scalars
 from swarmsim.log.tensorboard import Board, Setup, folder_names
 from swarmsim.types import Merge, Report, Score, Traffic
+from tests.log.clocks import a_clock
 from tests.log.reports import NAMES, report, reports
 
 SPLITS = "train|validation|test|pooled|external"
@@ -72,6 +73,8 @@ def test_swarm_network_and_time(run):
     assert curve(run, "merged/pooled_auroc")[0] == pytest.approx((0, 0.8))
     assert curve(run, "net/bytes_weights") == [(t, 3003) for t in range(1, 5)]
     assert curve(run, "net/messages")[0] == (1, 3)
+    assert curve(run, "net/total_bytes") == [(t, 3003 * t) for t in range(5)]
+    assert curve(run / "va", "net/total_bytes") == [(t, 1002 * t) for t in range(1, 5)]
     assert curve(run / "va", "net/bytes_weights")[0] == (1, 1002)
     assert curve(run, "time/wall_seconds") == [(t, 0.75 * (t + 1)) for t in range(5)]
 
@@ -99,7 +102,8 @@ def test_resumed_has_no_duplicates_and_no_gaps(run, tmp_path):
     with Board(tmp_path, setup()) as first:
         for each in reports(3):
             first.record(each)
-    with Board(tmp_path, setup(), after=2, wall_seconds=3 * 0.75) as second:
+    sent = {name: 2 * (1000 + i) for i, name in enumerate(NAMES)}
+    with Board(tmp_path, setup(), after=2, wall_seconds=3 * 0.75, sent=sent) as second:
         for t in (3, 4):
             second.record(report(t))
         second.finish("completed")
@@ -109,6 +113,64 @@ def test_resumed_has_no_duplicates_and_no_gaps(run, tmp_path):
         for tag in tags:
             assert curve(run / path, tag) == curve(tmp_path / path, tag), tag
     assert read(tmp_path).Tags()["images"] == ["data/partition", "network/topology"]
+
+
+def clocked_run(path, rounds=2, targets=""):
+    """A board over the clock of A and B, which ends its rounds after 12.5 and 19.5 seconds."""
+    account = a_clock(rounds)
+    with Board(path, Setup(("A", "B"), account=account, rounds=rounds)) as board:
+        for t in range(rounds + 1):
+            account.until(t)
+            scores = tuple(Score("test", name, "local", "auroc", 0.5 + 0.1 * t) for name in "AB")
+            board.record(Report(t, scores, seconds=account.seconds))
+        board.finish("completed", targets)
+    return account
+
+
+def test_points_stand_at_their_simulated_time(tmp_path):
+    """On the axis RELATIVE curves are read over simulated time, whatever the tag and the run."""
+    clocked_run(tmp_path)
+    for folder, tag in ((tmp_path, "test/auroc"), (tmp_path / "A", "test/auroc"), (tmp_path, "time/simulated_seconds")):
+        assert [event.wall_time for event in read(folder).Scalars(tag)] == [0.0, 12.5, 19.5]
+    assert curve(tmp_path, "time/simulated_seconds") == [(0, 0.0), (1, 12.5), (2, 19.5)]
+    assert curve(tmp_path, "time/round_seconds") == [(1, 12.5), (2, 7.0)]
+    assert curve(tmp_path / "A", "compute/flops") == [(0, 0), (1, 5), (2, 10)]
+
+
+def test_a_run_without_a_clock_keeps_the_time_at_which_points_were_written(run):
+    assert all(event.wall_time > 1e9 for event in read(run).Scalars("test/auroc"))
+
+
+def test_idle_time_of_each_and_of_all(tmp_path):
+    """A computes 10 of 12.5 seconds, being ahead, and 10 of 19.5; B 7 of 12.5 and 14 of 19.5."""
+    clocked_run(tmp_path)
+    a, b = [1 - 10 / 12.5, 1 - 10 / 19.5], [1 - 7 / 12.5, 1 - 14 / 19.5]
+    for folder, expected in ((tmp_path / "A", a), (tmp_path / "B", b), (tmp_path, np.mean([a, b], 0))):
+        assert curve(folder, "time/idle") == [
+            (t, pytest.approx(share, abs=1e-7)) for t, share in enumerate(expected, 1)
+        ]
+
+
+def test_timeline_and_targets_are_shown_and_documented(tmp_path):
+    clocked_run(tmp_path, targets="| target |\n|---|\n| auroc 0.7 |")
+    events = read(tmp_path)
+    assert events.Images("time/timeline")[0].encoded_image_string.startswith(b"\x89PNG")
+    assert b"auroc 0.7" in events.Tensors("targets/text_summary")[0].tensor_proto.string_val[0]
+    tags = events.Tags()
+    texts = [tag.removesuffix("/text_summary") for tag in tags["tensors"] if not tag.startswith(("_", "custom_"))]
+    assert [tag for tag in tags["scalars"] + tags["images"] + texts if not documented(tag)] == []
+
+
+def test_the_timeline_shows_three_rounds_at_most():
+    from swarmsim.log.timeline_figure import timeline_figure
+
+    account = a_clock(rounds=6)
+    assert timeline_figure(account) is None
+    account.until(6)
+    (axes,) = timeline_figure(account).axes
+    assert axes.get_xlim() == (0, account.clock.moments[2])
+    said = [label.get_text() for label in axes.get_legend().get_texts()]
+    assert said == ["computing", "waiting for a message", "sending", "receiving"]
 
 
 def test_flush_leaves_everything_on_disk(tmp_path):
@@ -164,6 +226,10 @@ def test_the_layout_has_a_chart_for_what_is_measured_and_no_other():
         "swarm/median_auroc", "swarm/q1_auroc", "swarm/q3_auroc",
     ]  # fmt: skip
     assert list(layout([], many=False)) == ["Network"]
+    assert layout(["time/simulated_seconds"], many=False)["Clock"] == {
+        "simulated seconds a round": ["Multiline", ["^time/round_seconds$"]],
+        "idle share of the time": ["Multiline", ["^time/idle$"]],
+    }
 
 
 def test_hparams_experiment(tmp_path):
