@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from swarmsim.metrics.scores import measure, measured
 from swarmsim.metrics.turns import measure_turns
+from swarmsim.runtime.host import Diverged
 from swarmsim.types import Federation, Report
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ def rounds(
     """Rounds begin+1..job.rounds as reports, evaluated every `every` rounds and after the last.
 
     From the start, a report of round 0 comes first: the models before training. The runtime is asked for many
-    rounds at a time, but never beyond the next evaluation or the next multiple of `stop` (a checkpoint).
+    rounds at a time, but never beyond the next evaluation or the next multiple of `stop` (a checkpoint). Rounds before
+    one that diverged are reported before Diverged is raised.
     """
     if begin == 0:
         yield _evaluated(runtime, job, federation, Report(0))
@@ -33,8 +35,11 @@ def rounds(
     while t < job.rounds:
         until = min(job.rounds, t + every - t % every, t + stop - t % stop)
         began = time.perf_counter()
-        done = runtime.advance(t, until)
-        waited = (time.perf_counter() - began) / len(done)
+        try:
+            done, diverged = runtime.advance(t, until), None
+        except Diverged as error:
+            done, diverged = error.earlier, error
+        waited = (time.perf_counter() - began) / max(1, len(done))
         for each in done:
             notes = {**{(name, "loss"): loss for name, loss in each.losses.items()}, **each.notes}
             said = tuple(measured("train", name, "local", metric, value) for (name, metric), value in notes.items())
@@ -42,6 +47,8 @@ def rounds(
             if each.round % every == 0 or each.round == job.rounds:
                 report = _evaluated(runtime, job, federation, report, each)
             yield report
+        if diverged:
+            raise diverged
         t = until
 
 

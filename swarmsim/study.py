@@ -7,7 +7,7 @@ each other.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
@@ -17,15 +17,17 @@ import numpy as np
 from swarmsim.assemble import assemble, federation_of, hosts_of, server_hosts_of
 from swarmsim.experiment import read, resolved_yaml
 from swarmsim.lazy import torch
-from swarmsim.log.claim import claim
+from swarmsim.log import points
+from swarmsim.log.claim import claim, started, sweep
 from swarmsim.log.console import result_table
-from swarmsim.log.files import read_json, write_atomic, write_json
+from swarmsim.log.files import explained, read_json, write_json
 from swarmsim.log.hparams import write_hparams_experiment
 from swarmsim.log.links import command, deep_link
-from swarmsim.log.manifest import begin_manifest, end_manifest, resume_manifest
+from swarmsim.log.manifest import end_manifest, resume_manifest
+from swarmsim.log.run_folder import begin_run
 from swarmsim.method import MethodRun, ending, facts, hparams
 from swarmsim.metrics import classification
-from swarmsim.partition.file import read_partition, save_partition
+from swarmsim.partition.file import read_partition
 from swarmsim.runtime.driver import Inline
 from swarmsim.types import Federation, InputError
 
@@ -40,27 +42,31 @@ __all__ = ["resume", "run_study"]
 def run_study(study: Study, out: Path, force: bool = False) -> None:
     """Run all methods of a study into a folder that is not used yet (or is emptied by force)."""
     if not force:
-        claim(out)
+        with explained(out):
+            claim(out)
     federation = federation_of(study.methods[0])
     with _opened(study, len(federation.shards)) as runtimes:
         jobs = _jobs(study, federation)
-        claim(out, force=True)
-        if not study.single:
+        with explained(out):
             _begin(study, out, federation)
-        write_hparams_experiment(out, [hparams(experiment) for experiment in study.methods], _metrics(study))
         _carry_out(study, out, federation, list(zip(study.methods, jobs, runtimes, strict=True)), resumed=False)
 
 
 def resume(out: Path, plugins: Sequence[str] = ()) -> None:
     """Continue a study where its files end: finished methods stay, a broken off one goes on from its checkpoint."""
-    if not (out / "experiment.yaml").is_file():
-        raise InputError(f"{out}: holds no experiment.yaml, so no run that could be resumed")
+    if not started(out):
+        raise InputError(
+            f"{out}: holds no experiment.yaml with its manifest.json, so no run that could be resumed; start it with "
+            f"`swarmsim run FILE --out {out} --force`"
+        )
     study = read(out / "experiment.yaml", plugins=plugins)
     federation = federation_of(study.methods[0], read_partition(out / "partition.npz"))
     with _opened(study, len(federation.shards)) as runtimes:
         jobs = _jobs(study, federation)
         if not study.single:
-            resume_manifest(out)
+            with explained(out):
+                sweep(out)
+                resume_manifest(out)
         _carry_out(study, out, federation, list(zip(study.methods, jobs, runtimes, strict=True)), resumed=True)
 
 
@@ -96,9 +102,13 @@ def _open_runtime(experiment: Experiment, hosts: int, servers: int) -> Runtime:
     """The runtime that an experiment asks for: `hosts` institution hosts, and as many as any method's servers need."""
     settings = experiment.runtime
     if settings.use == "ray":
+        from swarmsim.runtime.placing import Needs
         from swarmsim.runtime.ray import RayHosts
 
-        return RayHosts(hosts + servers, settings.address, settings.temp_dir, settings.device == "cuda")
+        shared = None if settings.device == "cuda" else 0
+        gpus = shared if settings.gpus_per_host is None else settings.gpus_per_host
+        needs = Needs(settings.placement, settings.resources, gpus)
+        return RayHosts(hosts + servers, settings.address, settings.temp_dir, needs, settings.patience)
     return Inline()
 
 
@@ -108,13 +118,29 @@ def _jobs(study: Study, federation: Federation) -> list[tuple[Job, Any]]:
 
 
 def _begin(study: Study, out: Path, federation: Federation) -> None:
-    """The files of a folder that holds several methods."""
-    write_atomic(out / "experiment.yaml", resolved_yaml(study).encode())
-    save_partition(out / "partition.npz", federation)
-    begin_manifest(out, facts(study.methods[0], len(federation.shards)) | {"plugins": study.plugins})
+    """An empty folder with what belongs to no method; one method alone writes the rest itself."""
+    claim(out, force=True)
+    write_hparams_experiment(out, [hparams(experiment) for experiment in study.methods], _metrics(study))
+    points.reached("start.hparams")
+    if not study.single:
+        said = facts(study.methods[0], len(federation.shards)) | {"plugins": study.plugins}
+        begin_run(out, resolved_yaml(study), said, federation)
 
 
 def _carry_out(study: Study, out: Path, federation: Federation, planned: list, resumed: bool) -> None:
+    with explained(out):
+        summaries = _summaries(study, out, federation, planned, resumed)
+        if not study.single:
+            write_json(out / "summary.json", {"methods": summaries})
+            points.reached("study.summary")
+            end_manifest(out, "completed")
+            points.reached("study.manifest")
+    result_table(summaries)
+    print(f"results in {out}; look at them with\n  {command(out)}\n  {deep_link(_metrics(study)[0])}")
+
+
+def _summaries(study: Study, out: Path, federation: Federation, planned: list, resumed: bool) -> dict[str, Any]:
+    """What every method ends with; where one ends badly, the manifest of the study says why."""
     summaries = {}
     try:
         for experiment, (job, table), runtime in planned:
@@ -124,15 +150,13 @@ def _carry_out(study: Study, out: Path, federation: Federation, planned: list, r
             else:
                 method = MethodRun(experiment, job, table, federation, folder, first=not summaries)
                 summaries[experiment.label] = method.carry_out(runtime, resumed)
+            points.reached("study.between")
     except BaseException as error:
-        if not study.single:
-            end_manifest(out, *ending(error))
+        if started(out):
+            with suppress(OSError):
+                end_manifest(out, *ending(error))
         raise
-    if not study.single:
-        write_json(out / "summary.json", {"methods": summaries})
-        end_manifest(out, "completed")
-    result_table(summaries)
-    print(f"results in {out}; look at them with\n  {command(out)}\n  {deep_link(_metrics(study)[0])}")
+    return summaries
 
 
 def _finished(folder: Path) -> bool:

@@ -10,13 +10,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from swarmsim.lazy import torch
+from swarmsim.log import points
 from swarmsim.log.files import write_atomic
 from swarmsim.types import SwarmsimError
 
-__all__ = ["Checkpoint", "load_latest", "save"]
+__all__ = ["Checkpoint", "load_latest", "read_checkpoint", "save"]
 
 MAGIC = b"swarmsim checkpoint 1\n"
 DIGEST = hashlib.sha256().digest_size
+
+
+class Damaged(SwarmsimError):
+    """A file that is no checkpoint, or no longer what was written."""
 
 
 class Checkpoint(NamedTuple):
@@ -44,8 +49,10 @@ def save(folder: Path, round_: int, tensors: Mapping[str, torch.Tensor], meta: M
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"round-{round_:08d}.ckpt"
     write_atomic(path, MAGIC + hashlib.sha256(payload).digest() + payload)
+    points.reached("checkpoint.saved")
     for old in _newest_first(folder)[keep:]:
         old.unlink()
+        points.reached("checkpoint.pruned")
     return path
 
 
@@ -56,28 +63,32 @@ def load_latest(folder: Path) -> Checkpoint | None:
     """
     damaged: list[Path] = []
     for path in _newest_first(folder):
-        found = _read(path)
-        if found:
-            return Checkpoint(*found, tuple(damaged))
-        damaged.append(path)
+        try:
+            return read_checkpoint(path)._replace(damaged=tuple(damaged))
+        except Damaged:
+            damaged.append(path)
     if damaged:
         names = ", ".join(path.name for path in damaged)
         raise SwarmsimError(f"{folder}: every checkpoint fails its checksum ({names}); start the run again")
     return None
 
 
-def _read(path: Path) -> tuple[int, dict[str, torch.Tensor], dict[str, Any]] | None:
-    """The content of a file, or None where it is not what was written."""
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The content of a file; raises Damaged where it is not what was written. Nothing in it is ever executed."""
+    from safetensors import SafetensorError
     from safetensors.torch import load as from_bytes
 
     content = path.read_bytes()
     start = len(MAGIC) + DIGEST
     payload = memoryview(content)[start:]
     if content[:start] != MAGIC + hashlib.sha256(payload).digest():
-        return None
+        raise Damaged(f"{path}: fails its checksum")
     end = 8 + int.from_bytes(payload[:8], "little")
-    words = json.loads(bytes(payload[8:end]))
-    return words["round"], from_bytes(bytes(payload[end:])), words["meta"]
+    try:
+        words = json.loads(bytes(payload[8:end]))
+        return Checkpoint(words["round"], from_bytes(bytes(payload[end:])), words["meta"], ())
+    except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:  # somebody forged it
+        raise Damaged(f"{path}: holds no state of a run: {error}") from error
 
 
 def _newest_first(folder: Path) -> list[Path]:

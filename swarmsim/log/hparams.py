@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["end_summary", "start_summary", "write_hparams_experiment"]
+__all__ = ["END", "end_summary", "start_summary", "write_hparams_experiment"]
+
+END = "_hparams_/session_end_info"  # the tag of the note that a run is over
 
 Values = dict[str, bool | float | str]
 
@@ -32,9 +34,9 @@ def write_hparams_experiment(root: Path | str, runs: Sequence[Mapping[str, Any]]
     tags = [f"swarm/{which}_{metric}" for metric in metrics for which in ("mean", "worst")]
     summary = summary_v2.hparams_config_pb(
         hparams=[summary_v2.HParam(key, _domain(values)) for key, values in columns.items()],
-        metrics=[summary_v2.Metric(tag) for tag in (*tags, "time/wall_seconds")],
+        metrics=[summary_v2.Metric(tag) for tag in (*tags, "time/simulated_seconds", "time/wall_seconds")],
     )
-    writer = EventFileWriter(str(root))
+    writer = EventFileWriter(str(root), filename_suffix=".hparams")  # a name of its own: it outlives a new beginning
     writer.add_event(Event(summary=summary))
     writer.close()
 
@@ -57,9 +59,7 @@ def end_summary(completed: bool):
     status = api_pb2.STATUS_SUCCESS if completed else api_pb2.STATUS_FAILURE
     data = plugin_data_pb2.HParamsPluginData(session_end_info=plugin_data_pb2.SessionEndInfo(status=status))
     about = metadata.create_summary_metadata(data)
-    return Summary(
-        value=[Summary.Value(tag=metadata.SESSION_END_INFO_TAG, metadata=about, tensor=metadata.NULL_TENSOR)]
-    )
+    return Summary(value=[Summary.Value(tag=END, metadata=about, tensor=metadata.NULL_TENSOR)])
 
 
 def _flat(hparams: Mapping[str, Any], prefix: str = "") -> Values:

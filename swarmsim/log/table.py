@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from swarmsim.log.files import write_atomic
 
-__all__ = ["Table"]
+__all__ = ["Table", "read_rows"]
 
 
 class Table:
@@ -55,6 +55,14 @@ class Table:
 
     def _open(self) -> None:
         self._file = open(self.path, "a", encoding="utf-8", newline="")  # noqa: SIM115
+
+
+def read_rows(path: Path) -> Iterator[list[str]]:
+    """The lines behind the header."""
+    with open(path, encoding="utf-8", newline="") as file:
+        lines = csv.reader(file)
+        next(lines)
+        yield from lines
 
 
 def _header(path: Path) -> list[str]:

@@ -57,7 +57,7 @@ def test_an_error_is_drawn(tmp_path):
         ("seed: 1", "seed: {dta: 1}", "seed.dta: unknown key"),
         ("seed: 1", "seed: {data: x}", "seed.data: must be an integer >= 0"),
         ("evaluate", "evaluat", "did you mean `evaluate`?"),
-        ("evaluate:  {every: 500}", "network: {use: x}", "network: unknown key"),
+        ("evaluate:  {every: 500}", "networks: {use: x}", "networks: unknown key"),
         ("{every: 500}", "{every: 0}", "evaluate.every: must be an integer >= 1, got 0"),
         ("use: inline", "use: inline, hosts: 2", "runtime: hosts: only for `use: ray`"),
         ("use: inline", "use: ray, hosts: 2, institutions_per_host: 2", "exclude each other"),
