@@ -1,4 +1,4 @@
-"""Known traps of this field, numbered, and the tests that hold them (split learning: 1 to 20, swarm: 21 to 39).
+"""Known traps of this field, numbered, and the tests that hold them (split to 20, swarm to 39, runtime to 48).
 
  1 the optimiser of old tensors       traps/test_hand_over: every_step_behind_a_hand_over_moves_the_weights
  2 a turn without its weights         traps/test_hand_over: a_turn_begins_with_the_bits_the_turn_before_ended_with
@@ -19,7 +19,7 @@
 17 hand-overs half counted            oracles/test_traffic: a_hand_over_counts_the_optimiser_state_and_the_statistics
 18 labels in a message                traps/test_labels: no_label_reaches_anybody
 19 rows out of line                   data/test_joined: the_order_of_rows_changes_nothing; identities/test_vertical
-20 parallel in name alone             traps/test_in_flight: institutions_served_at_once_do_not_wait_...
+20 parallel in name alone             traps/test_in_flight: institutions_served_at_once_...; clock/test_split
 21 rows of W that do not sum to 1     topology/test_generators: mixing_matrix_of_every_size; schedule/test_weights
 22 the self term of before a step     identities/test_swarm: averaging_with_nobody_is_local_training
 23 three fixed points of momentum     oracles/test_fixed_points (local); oracles/test_swarm_corrections (the others)
@@ -31,7 +31,7 @@
 29 seeds that are not networkx's      topology/test_generators: random_graphs_do_not_depend_on_global_state_...
 30 degenerate sizes                   topology/test_generators: n = 1..100, degenerate_sizes
 31 a phase of each institution's own  swarm/test_faults_run: a_graph_that_changes_goes_on_...; schedule/test_weights
-32 late merges, and who is left out   swarm/test_protocol_run: the_run_folder_says_...; schedule/test_protocol
+32 late merges, and who is left out   swarm/test_protocol_run: the_run_folder_says_...; clock/test_agreement
 33 sample counts in the rows of W     oracles/test_swarm_corrections: rows_of_w_that_count_by_examples_...
 34 an average into one of its inputs  traps/test_merging: a_round_writes_into_nothing_...; merge/test_laws
 35 BatchNorm's counters and buffers   swarm/test_faults_run: statistics_are_averaged_or_stay_at_home_...
@@ -39,4 +39,13 @@
 37 a topology that changes nothing    oracles/test_fixed_points: two_topologies_have_two_consensus_distances
 38 one alone who ends all turns       swarm/test_faults_run: one_that_hears_nobody_does_not_end_...
 39 Krum that sums, or squares twice   merge/test_rules; merge/test_breakdown
+40 reducing in the order of arrival   identities/test_split_on_ray; guarantees/test_ray_same_bits
+41 two threads, other bits            test_equivalence; traps/test_hosts
+42 read-only arrays, leaves           traps/test_merging: a_round_writes_into_nothing_...; test_arrivals
+43 a killed actor with several names  test_ray_failures; guarantees/test_ray_ends
+44 bits that nobody checks            guarantees/test_checkpoint_damage
+45 points drawn twice after a resume  guarantees/test_crash_points (event files); log/test_tensorboard
+46 YAML that says something else      experiment/test_reading; guarantees/test_input_documents
+47 seeds that collide, or do nothing  test_rng; schedule/test_delivery; clock/test_settings
+48 one failure, everybody waits       guarantees/test_ray_ends; guarantees/test_ray_watch
 """
