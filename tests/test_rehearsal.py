@@ -8,6 +8,7 @@ import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
 from swarmsim.clock.operations import Compute, Rest, Send, Wait
+from swarmsim.runtime import rehearsal
 from swarmsim.runtime.driver import Inline
 from swarmsim.runtime.rehearsal import Rehearsals
 from tests.clock.clocks import ends, faulty, wired
@@ -165,3 +166,14 @@ def test_a_round_that_looks_at_numbers_has_no_clock_and_says_so(monkeypatch, cap
     )
     assert wired(work, lines(3)) is None
     assert "cannot be rehearsed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["swarm/pairwise", "swarm/leader_merge", "split/vanilla"])
+def test_what_is_forgotten_is_rehearsed_again(name, monkeypatch):
+    """Every round is of another kind here (other pairs, another merge, a random order), and only two are remembered."""
+    arguments = {"cut": 1, "serving": "random"} if name == "split/vanilla" else {}
+    whole, short = (Rehearsals(small_job(name, arguments, rounds=12)) for _ in range(2))
+    programs = [whole.next() for _ in range(12)]
+    monkeypatch.setattr(rehearsal, "REMEMBERED", 2)
+    assert [short.next() for _ in range(12)] == programs
+    assert len({repr(program.operations) for program in programs}) > 1

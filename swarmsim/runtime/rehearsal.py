@@ -25,6 +25,8 @@ from swarmsim.types import InputError, Mixing, Tick, Traffic
 
 __all__ = ["Rehearsals", "work_of"]
 
+REMEMBERED = 256  # kinds of rounds
+
 
 class Rehearsals:
     """The rounds of a job, one after another, on one host."""
@@ -44,7 +46,7 @@ class Rehearsals:
         self._world = _World(**{**vars(host.world), **changed})
         self._world.bind(record, meter)
         self._state, self._states = host.state, {self._signature(host.state): host.state}
-        self._known: dict[Hashable, tuple[Program, Any]] = {}
+        self._known: dict[Hashable, tuple[Program, Any, Any]] = {}  # ..., the state behind the round, the one before
         self._done = 0
 
     def next(self) -> Program:
@@ -53,9 +55,12 @@ class Rehearsals:
         tick = self.job.schedule.tick(t)
         key = (id(self._state), self.job.algorithm.phase(t, self.job.rounds), _key(tick), self.job.delivery and t)
         if key not in self._known:
-            program = self._rehearse(t, tick)
-            self._known[key] = program, self._state
-        program, self._state = self._known[key]
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+                self._states.clear()
+            before = self._state  # kept, so that no other state gets its id
+            self._known[key] = self._rehearse(t, tick), self._state, before
+        program, self._state, _ = self._known[key]
         return program
 
     def costs(self) -> dict[str, Cost]:
