@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import torch
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import flop_registry
 
 from swarmsim.network.located import Group, Located
+from swarmsim.runtime.hollow import answer
 from swarmsim.trees import flatten, nbytes, signature
 
 __all__ = ["Cost", "Meter"]
@@ -169,10 +169,8 @@ class _Flops(TorchDispatchMode):
         self._account = account
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None) -> Any:
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        if (formula := flop_registry.get(func.overloadpacket)) is not None:
-            self._account.flops += formula(*args, **kwargs, out_val=out)
+        out, flops = answer(func, args, kwargs or {})
+        self._account.flops += flops
         return out
 
 
