@@ -69,7 +69,7 @@ def _way(journey: Journey, until: float) -> Iterator[tuple[Cause, float, float]]
     for stage, hop in enumerate(journey.hops):
         begin, end = moments[stage], moments[stage + 1]
         if stage == 0:
-            begin, end = begin, end - journey.delay
+            end -= journey.delay
             yield Cause("latency", src, dst), end, moments[1]
         kind = hop.place[0]
         yield Cause(kind, dst if kind == "down" else src, dst if kind == "link" else None), begin, end
